@@ -31,9 +31,7 @@ def default_data_dir() -> Path:
 class Settings(BaseSettings):
     """Sizes are bytes and times are seconds unless a name says otherwise."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="BG_RUNNER_", extra="ignore", frozen=True, env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(env_prefix="BG_RUNNER_", extra="ignore", frozen=True, env_ignore_empty=True)
 
     # Where it listens
     host: str = Field("127.0.0.1", description="Address to bind.")
@@ -48,9 +46,7 @@ class Settings(BaseSettings):
     tls_cert: Path | None = Field(None, description="Certificate file (PEM).")
     tls_key: Path | None = Field(None, description="Key file (PEM) of the certificate.")
     max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Largest request body.")
-    shutdown_timeout: float = Field(
-        4.0, gt=0, le=30, description="Longest wait for open connections at exit."
-    )
+    shutdown_timeout: float = Field(4.0, gt=0, le=30, description="Longest wait for open connections at exit.")
 
     # Who may come in
     token: str | None = Field(
@@ -63,30 +59,20 @@ class Settings(BaseSettings):
 
     # Where it keeps things
     data_dir: Path = Field(default_factory=default_data_dir, description="State, logs, artifacts, secrets.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Least level that is logged."
-    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
     # Runs
     max_concurrent_runs: int = Field(4, ge=1, description="Runs at once; further ones are queued.")
-    flush_interval: float = Field(
-        5.0, gt=0, description="Seconds between writes of progress to disk (seed 004)."
-    )
-    keep_runs: float = Field(
-        86400.0, ge=0, description="Ended runs older than this are cleaned up (seed 004)."
-    )
+    flush_interval: float = Field(5.0, gt=0, description="Seconds between writes of progress to disk (seed 004).")
+    keep_runs: float = Field(86400.0, ge=0, description="Ended runs older than this are cleaned up (seed 004).")
     cleanup_interval: float = Field(3600.0, gt=0, description="Seconds between clean-ups.")
     max_tasks: int = Field(500, ge=1, description="Tasks in one list.")
-    stop_grace: float = Field(
-        5.0, gt=0, le=60, description="Seconds between TERM and KILL when a task is stopped."
-    )
+    stop_grace: float = Field(5.0, gt=0, le=60, description="Seconds between TERM and KILL when a task is stopped.")
     poll_interval: float = Field(3.0, ge=0.5, description="Seconds between two polls of the page (seed 004).")
 
     # Shell tasks and the PTY host
     shell: str | None = Field(None, description="Default shell of shell tasks; else $SHELL, else /bin/sh.")
-    terminal_log_bytes: int = Field(
-        64 * 1024 * 1024, ge=65536, description="Log kept per terminal; oldest goes first."
-    )
+    terminal_log_bytes: int = Field(64 * 1024 * 1024, ge=65536, description="Log kept per terminal; oldest goes first.")
     child_env: list[str] = Field(
         [
             "PATH",
@@ -106,20 +92,14 @@ class Settings(BaseSettings):
 
     # Browser tasks
     chromium: Path | None = Field(None, description="Path of a Chromium or Chrome; else one is looked for.")
-    browser_tasks_per_process: int = Field(
-        100, ge=1, description="A browser is replaced after this many tasks."
-    )
-    browser_memory_bytes: int = Field(
-        2 * 1024**3, ge=64 * 1024**2, description="A browser above this is replaced."
-    )
+    browser_tasks_per_process: int = Field(100, ge=1, description="A browser is replaced after this many tasks.")
+    browser_memory_bytes: int = Field(2 * 1024**3, ge=64 * 1024**2, description="A browser above this is replaced.")
     block_addresses: Literal["none", "link-local", "private"] = Field(
         "link-local",
         description="What browser tasks may not reach: `link-local` (with cloud metadata), `private` (with loopback).",
     )
     auto_generate_limit: int = Field(10, ge=1, le=200, description="Links that a generated path follows.")
-    max_artifact_bytes: int = Field(
-        256 * 1024 * 1024, ge=1024, description="Largest download that a task keeps."
-    )
+    max_artifact_bytes: int = Field(256 * 1024 * 1024, ge=1024, description="Largest download that a task keeps.")
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -109,9 +109,7 @@ def summarise(run: Run) -> RunSummary:
 
 def _current(run: Run, rows: list[TaskRow]) -> TaskRow | None:
     """The row that runs; at the end of the run its last attempted one, so that a finished page shows 100 %."""
-    attempted = [
-        row for row, result in zip(rows, run.results, strict=True) if not isinstance(result, Skipped)
-    ]
+    attempted = [row for row, result in zip(rows, run.results, strict=True) if not isinstance(result, Skipped)]
     for row in attempted:
         if row.status in ("running", "asking"):
             return row

@@ -177,9 +177,7 @@ class AssertTextStep(_CustomStep):
     parameters: AssertTextParameters
 
 
-CustomStep = Annotated[
-    ScreenshotStep | ExtractStep | DownloadStep | AssertTextStep, Field(discriminator="name")
-]
+CustomStep = Annotated[ScreenshotStep | ExtractStep | DownloadStep | AssertTextStep, Field(discriminator="name")]
 
 Step = Annotated[
     Navigate
