@@ -1,0 +1,1 @@
+"""Setting up a checkout: `python -m scripts.setup`, called by the Makefile. Uses the standard library only."""

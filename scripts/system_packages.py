@@ -1,0 +1,62 @@
+"""Debian packages: installed with apt when we are root, else the exact command is printed and the set-up goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from scripts.console import run, say, warn
+
+APT_LISTS = Path("/var/lib/apt/lists")
+
+
+def install(why: str, packages: list[str]) -> bool:
+    """Install Debian packages. Returns whether that worked; if not, says by which command a person can."""
+    by_hand = f"apt-get update && apt-get install -y --no-install-recommends {' '.join(packages)}"
+    if shutil.which("apt-get") is None:
+        warn(f"{why}: please install {', '.join(packages)} (Debian's names) with this system's package manager.")
+        return False
+    if os.geteuid() != 0:
+        warn(f"{why}. As root:", by_hand)
+        return False
+    say(f"{why}: installing {', '.join(packages)}")
+    if _apt_install(packages):
+        return True
+    warn(f"{why}, and apt-get could not install it. Try:", by_hand)
+    return False
+
+
+def _apt_install(packages: list[str]) -> bool:
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    update = ["apt-get", "update", "-q"]
+    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "-o", "Dpkg::Use-Pty=0", *packages]
+    listed = any(APT_LISTS.glob("*_Packages*"))
+    if not listed:
+        run(update, env=env)
+    if run(command, env=env):
+        return True
+    # An old list names versions that are gone.
+    return listed and run(update, env=env) and run(command, env=env)
+
+
+def for_tests() -> None:
+    """Install what the tests drive besides the browser, each only if it is missing."""
+    commands = {"tmux": "tmux", "screen": "screen", "tsp": "task-spooler", "git": "git", "ps": "procps"}
+    missing = [package for command, package in commands.items() if shutil.which(command) is None]
+    if not has_chinese_font():
+        missing += CHINESE_FONT
+    if missing:
+        install("The tests need more programs", missing)
+
+
+CHINESE_FONT = ["fontconfig", "fonts-wqy-microhei"]
+
+
+def has_chinese_font() -> bool:
+    """Whether a page in Chinese is shown in letters rather than in empty boxes."""
+    if shutil.which("fc-list") is None:
+        return False
+    listed = subprocess.run(["fc-list", ":lang=zh-cn", "file"], capture_output=True, check=False)
+    return bool(listed.stdout.strip())
