@@ -1,10 +1,11 @@
-"""The seam between a run and whoever executes one of its tasks: what goes in (`Execution`) and comes out (`Outcome`)."""
+"""The seam between a run and whoever executes one of its tasks: `Execution` goes in, `Outcome` comes out."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -126,6 +127,7 @@ class Execution:
     `log_id` names the attempt's output log (terminals/output.py); for a shell task it is the terminal's id, too, and
     asking the PTY host for it twice starts nothing twice. `stop` ends the attempt; `leave` asks the executor to return
     at once with `interrupted` and to leave running what outlives the server (a shell task's terminal).
+    `resumed` says that an earlier server began this attempt; `executor` is the instance of the PTY host it asked.
     """
 
     session_id: str
@@ -135,12 +137,29 @@ class Execution:
     artifacts_dir: Path
     secrets: Mapping[str, str]
     progress: Progress
+    started_at: datetime
+    resumed: bool = False
+    executor: str | None = None
     stop: StopRequest = field(default_factory=StopRequest)
     leave: StopRequest = field(default_factory=StopRequest)
 
 
 class ShellExecutor(Protocol):
-    def execute(self, task: ShellTask, execution: Execution) -> Outcome: ...
+    def instance(self) -> str:
+        """The PTY host that would be asked now; it is started at need. Raises: HostGone."""
+        ...
+
+    def execute(self, task: ShellTask, execution: Execution) -> Outcome:
+        """Run or, if resumed, go on following the command. Raises nothing: a failure is an Outcome with its error."""
+        ...
+
+    def sweep(self, running: set[str]) -> None:
+        """At start: forget ended commands that no active run waits for (a server died before it could)."""
+        ...
+
+    def forget(self, log_id: str) -> None:
+        """The outcome is durable: the PTY host need not keep it any longer. The log stays."""
+        ...
 
 
 class BrowserExecutor(Protocol):
