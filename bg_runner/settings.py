@@ -111,4 +111,4 @@ def load_settings(**overrides: object) -> Settings:
     data_dir = Path(str(given.get("data_dir") or os.environ.get("BG_RUNNER_DATA_DIR") or default_data_dir()))
     data_dir = data_dir.expanduser().absolute()
     given["data_dir"] = data_dir
-    return Settings(_env_file=data_dir / ".env", **given)  # type: ignore[arg-type, call-arg]
+    return Settings(_env_file=data_dir / ".env", **given)  # type: ignore[arg-type]

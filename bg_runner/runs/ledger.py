@@ -1,4 +1,4 @@
-"""Writing down what becomes of a run: every transition at once, progress with the flush, and what to do when it fails."""
+"""Writing down what becomes of a run: every transition at once, progress with the flush."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ class Ledger:
         self.problem: str | None = None
 
     def commit(self, workspace: Workspace) -> None:
-        """Make the staged rows durable, then visible. While the disk is full, wait for space, a stop or the server's end.
+        """Make the staged rows durable, then visible.
 
+        While the disk is full, wait for space, a stop or the server's end.
         Raises: StorageFailed when it gave up waiting; the rows are then still staged and not visible.
         """
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _OSC_PROGRESS = re.compile(rb"\x1b\]9;4;([0-4])(?:;(\d{1,3}))?(?:\x07|\x1b\\)")
-_PERCENT = re.compile(rb"(?<![\d.])(\d{1,3})(?:\.\d+)? ?%")
+_PERCENT = re.compile(rb"(?<![\d.])(\d{1,3}(?:\.\d{1,3})?) ?%")
 _LONGEST = 64
 
 
@@ -25,13 +25,10 @@ class ProgressParser:
     def feed(self, data: bytes) -> None:
         data = self._rest + data
         self._rest = data if len(data) <= _LONGEST else data[-_LONGEST:].lstrip(b"0123456789.")
-        explicit = None
-        for explicit in _OSC_PROGRESS.finditer(data):  # noqa: B007 - the last one counts
-            pass
-        if explicit is not None:
+        for explicit in _OSC_PROGRESS.finditer(data):
             self._explicit = True
             self.percent = self._of_state(explicit[1], explicit[2])
-        elif not self._explicit:
+        if not self._explicit:
             self._from_text(data)
 
     def _of_state(self, state: bytes, percent: bytes | None) -> float | None:
@@ -42,7 +39,7 @@ class ProgressParser:
         return float(min(100, int(percent)))
 
     def _from_text(self, data: bytes) -> None:
-        found = [int(match[1]) for match in _PERCENT.finditer(data)]
+        found = [float(match[1]) for match in _PERCENT.finditer(data)]
         valid = [value for value in found if value <= 100]
         if valid:
-            self.percent = float(valid[-1])
+            self.percent = valid[-1]

@@ -1,4 +1,4 @@
-"""A shell task: its command runs in a terminal of the PTY host and is only followed here, so a server may die meanwhile."""
+"""A shell task: its command runs in a terminal of the PTY host, which outlives the server, and is only followed here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from bg_runner.tasks.steps import Secret
 from bg_runner.terminals.host_client import HostClient, Watch, WatchEvent
 from bg_runner.terminals.models import ID_VARIABLE, Exit, SpawnRequest, TerminalInfo
 from bg_runner.terminals.output import LogReader, log_directory, read_exit
-from bg_runner.terminals.processes import end_leftovers, kill_tree
+from bg_runner.terminals.processes import Killed, end_leftovers, kill_tree
 
 log = logging.getLogger(__name__)
 LOOK_INTERVAL = 0.5  # seconds between two looks at the output of a chatty command
@@ -81,11 +81,11 @@ class ShellTaskExecutor:
         try:
             found = self._resume(execution) if execution.resumed else None
             if isinstance(found, Exit):
-                return _of_exit(found)
+                return self._stopped(execution) if execution.stop.is_set() else _of_exit(found)
             if found is None:
                 if execution.stop.is_set():
                     return Outcome(status="stopped", receipt=Receipt())
-                found = self._host.spawn(self._request(task, execution))
+                found = self._spawn(self._request(task, execution))
             return _Following(self._host, self._settings, task, execution, found).to_the_end()
         except Interrupted as error:
             return Outcome(status="interrupted", error=ErrorInfo.of(error))
@@ -94,8 +94,18 @@ class ShellTaskExecutor:
         except (SpawnFailed, SecretMissing, CwdMissing, ShellMissing) as error:
             return Outcome(status="failed", error=ErrorInfo.of(error))
 
+    def _spawn(self, request: SpawnRequest) -> TerminalInfo:
+        try:
+            self._host.ensure()
+        except HostGone as error:
+            raise SpawnFailed(error.message, hint=error.hint) from error
+        return self._host.spawn(request)
+
     def _resume(self, execution: Execution) -> TerminalInfo | Exit | None:
-        """What became of an attempt that an earlier server began; None if it was never asked for. Raises: Interrupted."""
+        """What became of an attempt that an earlier server began; None if the host was never asked for it.
+
+        Raises: Interrupted.
+        """
         self._host.ensure()
         info = self._host.info(execution.log_id)
         if info is not None:
@@ -114,10 +124,13 @@ class ShellTaskExecutor:
         ended = read_exit(log_directory(self._settings.data_dir, execution.log_id))
         if ended is not None:
             return _of_exit(ended)
+        stopped = self._stopped(execution)
+        return stopped if execution.stop.is_set() else Outcome(status="interrupted", error=ErrorInfo.of(error))
+
+    def _stopped(self, execution: Execution) -> Outcome:
+        """End what is left of a command that the PTY host no longer watches."""
         killed = end_leftovers(self._settings.data_dir, execution.log_id, grace=self._settings.stop_grace)
-        if execution.stop.is_set():
-            return Outcome(status="stopped", receipt=Receipt(ended=killed.ended, survivors=killed.survivors))
-        return Outcome(status="interrupted", error=ErrorInfo.of(error))
+        return Outcome(status="stopped", receipt=_receipt(killed))
 
     def _request(self, task: ShellTask, execution: Execution) -> SpawnRequest:
         check_place(task, self._settings)
@@ -202,8 +215,8 @@ class _Following:
     def _look(self, watch: Watch) -> Outcome | None:
         if self._exit is not None:
             self._read_on(whole=True)
-            if self._execution.stop.is_set():
-                return self._killed("stopped")
+            if self._execution.stop.is_set() and self._execution.resumed:
+                return self._killed("stopped")  # an earlier server may have begun to stop it
             return _of_exit(self._exit)
         if self._execution.leave.is_set():
             self._read_on(whole=True)
@@ -242,7 +255,7 @@ class _Following:
             main=self._info.main_process,
             tag=(ID_VARIABLE, terminal_id),
         )
-        receipt = Receipt(ended=killed.ended, seconds=round(killed.seconds, 3), survivors=killed.survivors)
+        receipt = _receipt(killed)
         ended = self._exit or self._host.wait(terminal_id, 2.0)
         self._read_on(whole=True)
         return Outcome(
@@ -251,6 +264,10 @@ class _Following:
             signal=ended.signal if ended else None,
             receipt=receipt,
         )
+
+
+def _receipt(killed: Killed) -> Receipt:
+    return Receipt(ended=killed.ended, seconds=round(killed.seconds, 3), survivors=killed.survivors)
 
 
 def _seconds_since(moment: datetime) -> float:

@@ -6,7 +6,7 @@ import re
 
 # ECMA-48: CSI, OSC/DCS/SOS/PM/APC strings (ended by BEL or ST), charset and other two-byte escapes, C1 CSI.
 _ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"
+    r"\x1b\[[0-?]*[ -/]*(?:[@-~]|$)"
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|(?=\x1b)|$)"
     r"|\x1b[ -/]+[0-~]"
     r"|\x1b[0-~]?"
@@ -20,20 +20,20 @@ def strip_escapes(text: str) -> str:
 
 
 def collapse(line: str) -> str:
-    """The last state of a line that a program overwrote with `\\r` or `\\b`."""
-    if "\r" in line:
-        line = _overwrite(line)
-    while "\b" in line:
-        shorter = re.sub(r"[^\b]\b", "", line)
-        line = shorter if shorter != line else line.replace("\b", "")
-    return line
-
-
-def _overwrite(line: str) -> str:
-    cells = ""
-    for part in line.split("\r"):
-        cells = part + cells[len(part) :]
-    return cells
+    """The last state of a line in which a program went back with `\\r` or `\\b` and overwrote."""
+    if "\r" not in line and "\b" not in line:
+        return line
+    cells: list[str] = []
+    at = 0
+    for part in re.split(r"([\r\b])", line):
+        if part == "\r":
+            at = 0
+        elif part == "\b":
+            at = max(0, at - 1)
+        else:
+            cells[at : at + len(part)] = part
+            at += len(part)
+    return "".join(cells)
 
 
 def plain_lines(data: bytes) -> list[str]:
