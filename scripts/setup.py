@@ -47,6 +47,7 @@ def provide_page_assets() -> None:
     targets = page_assets.vendor_files().values()
     if stamps.is_current("page-assets", key, needs=targets):
         return
+    say("Page assets from npm into static/vendor")
     if _with_npm():
         stamps.write("page-assets", key)
     else:

@@ -29,16 +29,19 @@ def install(why: str, packages: list[str]) -> bool:
 
 
 def _apt_install(packages: list[str]) -> bool:
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     update = ["apt-get", "update", "-q"]
-    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "-o", "Dpkg::Use-Pty=0", *packages]
+    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
     listed = any(APT_LISTS.glob("*_Packages*"))
     if not listed:
-        run(update, env=env)
-    if run(command, env=env):
+        _apt(update)
+    if _apt(command):
         return True
     # An old list names versions that are gone.
-    return listed and run(update, env=env) and run(command, env=env)
+    return listed and _apt(update) and _apt(command)
+
+
+def _apt(command: list[str]) -> bool:
+    return run(command, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, talkative=True)
 
 
 def for_tests() -> None:
