@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from bg_runner import files
 from bg_runner.errors import StorageFailed
+from bg_runner.runs.encoding import RunEncoder
 from bg_runner.runs.models import Run, TaskList
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class JsonRunStore:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
+        self._encoders: dict[str, RunEncoder] = {}
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         files.remove_leftovers(data_dir)
 
@@ -68,7 +70,12 @@ class JsonRunStore:
 
     def save_run(self, run: Run) -> None:
         """Raises: StorageFailed; the file then holds what it held."""
-        files.write_durably(self._path(run.session_id, ".json"), run.model_dump_json().encode())
+        encoder = self._encoders.get(run.run_id) or RunEncoder()
+        if run.active:
+            self._encoders[run.run_id] = encoder
+        else:
+            self._encoders.pop(run.run_id, None)
+        files.write_durably(self._path(run.session_id, ".json"), encoder.encode(run))
 
     def save_tasks(self, tasks: TaskList) -> None:
         """Raises: StorageFailed; the file then holds what it held."""

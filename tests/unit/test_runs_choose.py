@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bg_runner.errors import NothingToRetry, NoTasksChosen, TaskIndexInvalid
+from bg_runner.errors import NoTasksChosen, NothingToRetry, TaskIndexInvalid
 from bg_runner.runs.choose import AnyTask, chosen_indices, new_run, retry_run, skip_reason
 from bg_runner.runs.models import Completed, Failed, Pending, Skipped
 from bg_runner.tasks.execution import ErrorInfo

@@ -37,7 +37,9 @@ def test_the_last_word_counts(output: bytes, percent: float | None) -> None:
     assert parsed(output) == percent
 
 
-TOKENS = st.sampled_from([b"\x1b]9;4;1;", b"\x1b]9;4;0;0\x07", b"\x07", b"\x1b\\", b"%", b" ", b"\n", b"x", b"7", b"42", b"."])
+TOKENS = st.sampled_from(
+    [b"\x1b]9;4;1;", b"\x1b]9;4;0;0\x07", b"\x07", b"\x1b\\", b"%", b" ", b"\n", b"x", b"7", b"42", b"."]
+)
 
 
 @given(st.lists(TOKENS, max_size=30), st.data())
