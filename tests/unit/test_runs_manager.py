@@ -106,9 +106,8 @@ class Server:
         return status
 
     def ended(self, session_id: str) -> TaskStatus:
-        return wait_until(
-            lambda: status if (status := self.status(session_id)).status not in ("queued", "running") else None
-        )
+        wait_until(lambda: self.status(session_id).status not in ("queued", "running"))
+        return self.status(session_id)
 
     def row(self, session_id: str, place: int, status: str) -> None:
         wait_until(lambda: self.status(session_id).tasks[place].status == status)
@@ -164,7 +163,7 @@ def test_tasks_run_in_order_and_a_failing_one_does_not_end_the_run(server: Serve
     assert status.tasks[1].error is not None
     assert status.tasks[1].error.code == "EXIT_NON_ZERO"
     assert status.tasks[2].reason == "disabled"
-    assert len(wait_until(lambda: len(server.shell.forgotten) == 3 and server.shell.forgotten)) == 3
+    assert wait_until(lambda: len(server.shell.forgotten) == 3)
 
 
 def test_a_success_is_noted_in_the_list_and_skipped_the_next_time(server: Server) -> None:
