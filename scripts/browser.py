@@ -101,7 +101,7 @@ def starts(path: str) -> bool:
 
 
 def _install() -> str | None:
-    downloaded = run([VENV / "bin" / "playwright", "install", "chromium"], timeout=600)
+    downloaded = run([VENV / "bin" / "playwright", "install", "chromium"], timeout=600, talkative=True)
     if downloaded and (browser := _first_that_starts("")):
         return browser
     # Debian's package brings the libraries that a downloaded one may lack, too.

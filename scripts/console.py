@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+LAST_LINES = 12
 
 
 class SetupError(Exception):
@@ -38,8 +39,8 @@ def run(
 ) -> bool:
     """Show a command, run it with its output on ours, and say how long it took if that was noticeable.
 
-    `timeout` is in seconds. What a `talkative` program prints is shown only if it fails. Returns whether it succeeded;
-    a program that is missing or too slow did not.
+    `timeout` is in seconds. Of a `talkative` program only the last lines are shown, and those only if it fails.
+    Returns whether it succeeded; a program that is missing or too slow did not.
     """
     words = [str(word) for word in command]
     print(f"    $ {shlex.join(words)}", flush=True)
@@ -60,7 +61,8 @@ def run(
         print(f"    {error}", file=sys.stderr, flush=True)
         return False
     if talkative and done.returncode != 0:
-        print(done.stdout.decode(errors="replace"), file=sys.stderr, flush=True)
+        last_lines = done.stdout.decode(errors="replace").splitlines()[-LAST_LINES:]
+        print("\n".join(f"      {line}" for line in last_lines), file=sys.stderr, flush=True)
     took = time.monotonic() - started
     if took >= 1:
         print(f"      {took:.1f} s", flush=True)
