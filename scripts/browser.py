@@ -22,6 +22,7 @@ CHANNELS = ("/opt/google/chrome/chrome", "/opt/microsoft/msedge/msedge")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OWN_PATH = "from playwright.sync_api import sync_playwright as s\nwith s() as p: print(p.chromium.executable_path)"
 LAUNCH_TIMEOUT = 60.0
+DRIVER_LIBRARY = "libatomic1"
 
 
 def provide(*, retry: bool) -> None:
@@ -32,32 +33,60 @@ def provide(*, retry: bool) -> None:
     if (remembered := found_before()) and stamps.is_current(STAMP, found_key, needs=[remembered]):
         return
     if not retry and stamps.is_current(STAMP, none_key) and not any(_on_this_machine(chosen)):
-        _advise()
+        _without_one(chosen)
         return
     say("A browser for browser tasks")
-    _provide_driver()
-    browser = _first_that_starts(chosen) or (None if chosen else _install())
+    browser = _look_or_install(chosen)
     if browser is None:
+        warn("Until a browser starts, browser tasks fail; shell tasks work.")
         stamps.write(STAMP, none_key)
-        _advise()
         return
     print(f"    {browser}", flush=True)
     stamps.write(FOUND, browser)
     stamps.write(STAMP, found_key)
 
 
-def found_before() -> Path | None:
-    """The browser that an earlier set-up found and launched."""
-    note = stamps.STAMPS / FOUND
-    return Path(note.read_text(encoding="utf-8")) if note.exists() else None
+def _look_or_install(chosen: str) -> str | None:
+    """A browser that starts, driven by a Playwright that starts; None when a person has to help."""
+    library = [] if _driver_starts() else [DRIVER_LIBRARY]
+    if browser := _first_that_starts(chosen):
+        return browser if not library or system_packages.install("Playwright does not start", library) else None
+    if chosen:
+        warn(f"BG_RUNNER_CHROMIUM={chosen} does not start.")
+        return None
+    if not library:
+        run([VENV / "bin" / "playwright", "install", "chromium"], timeout=600, talkative=True)
+        if browser := _first_that_starts(chosen):
+            return browser
+    # Debian's package brings the libraries that a downloaded browser may lack, too.
+    fonts = [] if system_packages.has_chinese_font() else system_packages.CHINESE_FONT
+    if system_packages.install("No browser starts here", ["chromium", *library, *fonts]):
+        return _first_that_starts(chosen)
+    return None
 
 
-def _provide_driver() -> None:
+def _driver_starts() -> bool:
     """Playwright drives any browser through a node of its own, which a bare Debian lacks a library for."""
     asked = subprocess.run([PYTHON, "-m", "playwright", "--version"], capture_output=True, text=True, check=False)
     if asked.returncode != 0:
         print(f"    {asked.stderr.strip()}", flush=True)
-        system_packages.install("Playwright's driver does not start", ["libatomic1"])
+    return asked.returncode == 0
+
+
+def _without_one(chosen: str) -> None:
+    if chosen:
+        warn(f"BG_RUNNER_CHROMIUM={chosen} does not start: browser tasks fail, shell tasks work.")
+    else:
+        warn(
+            "Without a browser, browser tasks fail and shell tasks work. To bring one, as root:",
+            f"apt-get update && apt-get install -y chromium {DRIVER_LIBRARY}",
+        )
+
+
+def found_before() -> Path | None:
+    """The browser that an earlier set-up found and launched."""
+    note = stamps.STAMPS / FOUND
+    return Path(note.read_text(encoding="utf-8")) if note.exists() else None
 
 
 def _on_this_machine(chosen: str) -> Iterator[str]:
@@ -98,26 +127,3 @@ def starts(path: str) -> bool:
         except (OSError, subprocess.TimeoutExpired):
             return False
     return shown.returncode == 0 and "ready" in shown.stdout
-
-
-def _install() -> str | None:
-    downloaded = run([VENV / "bin" / "playwright", "install", "chromium"], timeout=600, talkative=True)
-    if downloaded and (browser := _first_that_starts("")):
-        return browser
-    # Debian's package brings the libraries that a downloaded one may lack, too.
-    wanted = ["chromium", *([] if system_packages.has_chinese_font() else system_packages.CHINESE_FONT)]
-    if system_packages.install("No browser starts here yet", wanted):
-        return _first_that_starts("")
-    return None
-
-
-def _advise() -> None:
-    chosen = os.environ.get("BG_RUNNER_CHROMIUM")
-    if chosen:
-        warn(f"BG_RUNNER_CHROMIUM={chosen} does not start. Browser tasks will fail; shell tasks work.")
-        return
-    warn(
-        "No browser: browser tasks will fail, shell tasks work. One of these brings one:",
-        "as root: apt-get update && apt-get install -y chromium",
-        f"{(VENV / 'bin' / 'playwright').relative_to(CHECKOUT)} install --with-deps chromium",
-    )

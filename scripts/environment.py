@@ -26,11 +26,7 @@ def make() -> None:
             shutil.rmtree(VENV)
         if not _create():
             shutil.rmtree(VENV, ignore_errors=True)
-            raise SetupError(
-                "no virtual environment could be made. As root:\n"
-                f"      apt-get update && apt-get install -y {_venv_package()}\n"
-                "    or put `uv` or `virtualenv` on PATH, then start again."
-            )
+            raise SetupError("nothing here can make a virtual environment; `uv` or `virtualenv` would do, too.")
     stamps.write("venv", key)
 
 

@@ -13,7 +13,7 @@ APT_LISTS = Path("/var/lib/apt/lists")
 
 
 def install(why: str, packages: list[str]) -> bool:
-    """Install Debian packages. Returns whether that worked; if not, says by which command a person can."""
+    """Install Debian packages because of `why`. Returns whether that worked; if not, prints the command for it."""
     by_hand = f"apt-get update && apt-get install -y --no-install-recommends {' '.join(packages)}"
     if shutil.which("apt-get") is None:
         warn(f"{why}: please install {', '.join(packages)} (Debian's names) with this system's package manager.")
