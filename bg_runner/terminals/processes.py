@@ -1,23 +1,79 @@
 """Ending a whole process tree for certain, and finding what a killed PTY host left behind.
 
-Linux does it exactly (subreaper, /proc, pidfd). macOS as well as can be, through psutil, untested.
+Linux does it exactly: orphans of a terminal become children of its supervisor (a subreaper), /proc tells who descends
+from whom, and a pidfd is a handle that no reused pid can be confused with. On macOS psutil lists the descendants
+instead, and what was orphaned and cleared its environment is missed: as well as can be, and untested.
+
+Standard library only (psutil is imported where there is no /proc): supervisors use this, too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bg_runner.terminals.models import ProcessId
+from bg_runner.terminals.models import HOST_VARIABLE, ID_VARIABLE, ProcessId
+from bg_runner.terminals.protocol import host_key
+
+LINUX = sys.platform.startswith("linux")
+SUPERVISOR_NAME = "bgr-supervisor"
+SOFT_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGCONT)
+KILL_PATIENCE = 5.0
+STUCK_PATIENCE = 1.0
+RESCAN = 0.1
+ZOMBIE = "ZX"
 
 
 @dataclass(frozen=True)
 class Killed:
-    """`ended` are the pids that were signalled and are gone, `survivors` those that live, `seconds` how long it took."""
+    """`ended` are the pids that were signalled and are gone, `survivors` those that live; `seconds` is the time."""
 
     ended: list[int]
     seconds: float
     survivors: list[int]
+
+
+@dataclass(frozen=True)
+class _Process:
+    """A line of the process table."""
+
+    pid: int
+    parent: int
+    started: int
+    state: str
+    name: str
+    session: int = 0
+
+    @property
+    def id(self) -> ProcessId:
+        return ProcessId(self.pid, self.started)
+
+
+Table = dict[int, _Process]
+
+
+def process_id(pid: int) -> ProcessId | None:
+    """The process that has `pid` now; None if there is none."""
+    process = _look(pid)
+    return process.id if process else None
+
+
+def is_alive(process: ProcessId) -> bool:
+    """Whether this very process lives; a zombie does not."""
+    found = _look(process.pid)
+    return found is not None and _same(found, process) and found.state not in ZOMBIE
+
+
+def _same(found: _Process, process: ProcessId) -> bool:
+    tolerance = 0 if LINUX else 200
+    return abs(found.started - process.started) <= tolerance
 
 
 def kill_tree(
@@ -29,16 +85,291 @@ def kill_tree(
 ) -> Killed:
     """End every descendant of `supervisor`: TERM (with HUP and CONT), up to `grace` seconds, KILL until none is left.
 
-    Returns as soon as the tree is empty. Blocks up to `grace` + 5 s: never call it on an event loop.
+    HUP because interactive shells ignore TERM, CONT because a stopped process does not react to either. `main` and
+    `tag` (an environment variable with its value) help when the supervisor itself was killed: then the tree of `main`
+    and all processes with that variable are ended, with their descendants. The supervisor is not killed: it leaves by
+    itself.
+
+    Returns as soon as nothing is left. What cannot be ended (another user's process, one that hangs in the kernel)
+    is reported as survivors. Blocks up to `grace` + 5 s: never call it on an event loop.
     """
-    raise NotImplementedError
+    return _Hunt(supervisor, main, [tag] if tag else []).run(grace)
 
 
 def find_leftovers(data_dir: Path, terminal_id: str) -> list[ProcessId]:
-    """What still lives of a terminal, found without the host: supervisor first, its tree, processes with its tag."""
-    raise NotImplementedError
+    """What still lives of a terminal, found without the host: its supervisor and every process of its tree.
+
+    A supervisor is known by the name of a memory file that it holds, the others by descent or by their environment.
+    """
+    return [process.id for process in _Leftovers(data_dir, terminal_id).scan(_table()).values()]
 
 
 def end_leftovers(data_dir: Path, terminal_id: str, *, grace: float = 5.0) -> Killed:
-    """End what `find_leftovers` finds. After it, a rerun does not stand beside the first attempt."""
-    raise NotImplementedError
+    """End what `find_leftovers` finds, so that a rerun does not stand beside a first attempt that still lives."""
+    return _Leftovers(data_dir, terminal_id).run(grace)
+
+
+def supervisor_mark(key: str, terminal_id: str) -> int:
+    """Make this process findable as the supervisor of a terminal; the descriptor to keep open (-1 off Linux)."""
+    return os.memfd_create(_mark_name(key, terminal_id)) if LINUX else -1
+
+
+def _mark_name(key: str, terminal_id: str) -> str:
+    return f"bgr:{key}:{terminal_id}"
+
+
+@dataclass
+class _Quarry:
+    """One process that is to end. `handle` is its pidfd, or -1 where there is none."""
+
+    process: ProcessId
+    handle: int
+    refused: bool = False
+
+    def send(self, signum: int) -> None:
+        try:
+            if self.handle >= 0:
+                signal.pidfd_send_signal(self.handle, signum)
+            elif is_alive(self.process):
+                os.kill(self.process.pid, signum)
+        except ProcessLookupError:
+            return
+        except PermissionError:
+            self.refused = True
+
+    def close(self) -> None:
+        if self.handle >= 0:
+            os.close(self.handle)
+            self.handle = -1
+
+
+@dataclass
+class _Hunt:
+    """One `kill_tree`: scans the process table again and again until it is empty below the supervisor."""
+
+    supervisor: ProcessId
+    main: ProcessId | None = None
+    tags: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._quarries: dict[ProcessId, _Quarry] = {}
+        self._ended: list[int] = []
+
+    def run(self, grace: float) -> Killed:
+        begin = time.monotonic()
+        try:
+            left = self._chase(SOFT_SIGNALS, begin + grace, again=False)
+            if left:
+                left = self._chase((signal.SIGKILL,), time.monotonic() + KILL_PATIENCE, again=True)
+        finally:
+            for quarry in self._quarries.values():
+                quarry.close()
+        return Killed(sorted(set(self._ended)), round(time.monotonic() - begin, 3), sorted(left))
+
+    def scan(self, table: Table) -> Table:
+        """The processes that belong to the tree now, zombies excepted."""
+        if self._supervisor_lives(table):
+            found = _below(table, [self.supervisor.pid])
+            del found[self.supervisor.pid]
+        else:
+            found = _below(table, self._roots(table))
+        found.pop(os.getpid(), None)
+        return {pid: process for pid, process in found.items() if process.state not in ZOMBIE}
+
+    def _supervisor_lives(self, table: Table) -> bool:
+        found = table.get(self.supervisor.pid)
+        return found is not None and _same(found, self.supervisor) and found.state not in ZOMBIE
+
+    def _roots(self, table: Table) -> list[int]:
+        """The supervisor was killed: start from the main process, its session, and whoever carries a tag."""
+        roots = [pid for pid in table if any(_has_variable(pid, tag) for tag in self.tags)]
+        if self.main is not None:
+            found = table.get(self.main.pid)
+            if found is not None and _same(found, self.main):
+                roots += [process.pid for process in table.values() if process.session == self.main.pid]
+                roots.append(self.main.pid)
+        return roots
+
+    def _chase(self, signals: Iterable[int], deadline: float, *, again: bool) -> list[int]:
+        """Signal what there is, and what appears, until nothing is left or the deadline has come; what is left.
+
+        `again` repeats the signals at every scan.
+        """
+        signalled: set[ProcessId] = set()
+        last_news = time.monotonic()
+        while True:
+            found = self.scan(_table())
+            self._forget_ended(found)
+            if not found:
+                return []
+            for process in found.values():
+                if process.id not in signalled:
+                    last_news = time.monotonic()
+                if again or process.id not in signalled:
+                    self._signal(process.id, signals)
+                    signalled.add(process.id)
+            now = time.monotonic()
+            stuck = again and now - last_news > STUCK_PATIENCE
+            hopeless = all(quarry.refused for quarry in self._quarries.values()) and bool(self._quarries)
+            if now >= deadline or stuck or hopeless:
+                return list(found)
+            # After KILL a process that forks on and on is caught by being quick, not by waiting.
+            self._wait(min(deadline - now, RESCAN))
+
+    def _signal(self, process: ProcessId, signals: Iterable[int]) -> None:
+        quarry = self._quarries.get(process)
+        if quarry is None:
+            quarry = _take(process)
+            if quarry is None:
+                return
+            self._quarries[process] = quarry
+        for signum in signals:
+            quarry.send(signum)
+
+    def _forget_ended(self, found: Table) -> None:
+        living = {process.id for process in found.values()}
+        for process in [process for process in self._quarries if process not in living]:
+            self._quarries.pop(process).close()
+            self._ended.append(process.pid)
+
+    def _wait(self, timeout: float) -> None:
+        """Until one of them ends, at most `timeout` seconds."""
+        handles = [quarry.handle for quarry in self._quarries.values() if quarry.handle >= 0]
+        if not handles:
+            time.sleep(min(timeout, 0.01))
+            return
+        poll = select.poll()
+        for handle in handles:
+            poll.register(handle, select.POLLIN)
+        poll.poll(timeout * 1000)
+
+
+class _Leftovers(_Hunt):
+    """Like a hunt, but for a terminal whose supervisor is not known and may have been killed as well."""
+
+    def __init__(self, data_dir: Path, terminal_id: str) -> None:
+        self._key = host_key(data_dir)
+        self._mark = f"/memfd:{_mark_name(self._key, terminal_id)}"
+        self._tag = (ID_VARIABLE, terminal_id)
+        super().__init__(ProcessId(0, 0))
+
+    def scan(self, table: Table) -> Table:
+        supervisors = [
+            pid for pid, process in table.items() if process.name == SUPERVISOR_NAME and _holds(pid, self._mark)
+        ]
+        tagged = [
+            pid for pid in table if _has_variable(pid, self._tag) and _has_variable(pid, (HOST_VARIABLE, self._key))
+        ]
+        found = _below(table, [*supervisors, *tagged])
+        found.pop(os.getpid(), None)
+        return {pid: process for pid, process in found.items() if process.state not in ZOMBIE}
+
+
+def _take(process: ProcessId) -> _Quarry | None:
+    """A handle on exactly this process; None if it is gone already."""
+    if not hasattr(os, "pidfd_open"):
+        return _Quarry(process, -1)
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        return _Quarry(process, -1)  # A kernel before 5.3, or no descriptor left.
+    found = _look(process.pid)
+    if found is None or not _same(found, process):
+        os.close(handle)
+        return None
+    return _Quarry(process, handle)
+
+
+def _below(table: Table, roots: Iterable[int]) -> Table:
+    """`roots` and all their descendants."""
+    children: dict[int, list[int]] = {}
+    for process in table.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    found: Table = {}
+    waiting = [pid for pid in roots if pid in table]
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found[pid] = table[pid]
+            waiting += children.get(pid, [])
+    return found
+
+
+def _table() -> Table:
+    """Every process."""
+    if not LINUX:
+        return _table_of_psutil()
+    table: Table = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208 (a Path for each one costs more than reading it)
+        if name.isdigit():
+            process = _look(int(name))
+            if process is not None:
+                table[process.pid] = process
+    return table
+
+
+def _look(pid: int) -> _Process | None:
+    if not LINUX:
+        return _table_of_psutil().get(pid)
+    try:
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        line = os.read(descriptor, 4096)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    # The name stands in parentheses and may itself hold spaces and parentheses.
+    name_begin, name_end = line.index(b"("), line.rindex(b")")
+    fields = line[name_end + 2 :].split()
+    return _Process(
+        pid=pid,
+        parent=int(fields[1]),
+        started=int(fields[19]),
+        state=fields[0].decode(),
+        name=os.fsdecode(line[name_begin + 1 : name_end]),
+        session=int(fields[3]),
+    )
+
+
+def _table_of_psutil() -> Table:
+    import psutil
+
+    table: Table = {}
+    for process in psutil.process_iter(["pid", "ppid", "create_time", "status", "name"]):
+        told = process.info
+        state = "Z" if told["status"] == psutil.STATUS_ZOMBIE else "R"
+        started = int((told["create_time"] or 0) * 100)
+        table[told["pid"]] = _Process(told["pid"], told["ppid"] or 0, started, state, told["name"] or "")
+    return table
+
+
+def _has_variable(pid: int, variable: tuple[str, str]) -> bool:
+    wanted = os.fsencode("=".join(variable))
+    if not LINUX:
+        import psutil
+
+        with contextlib.suppress(psutil.Error, OSError):
+            return psutil.Process(pid).environ().get(variable[0]) == variable[1]
+        return False
+    try:
+        return wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def _holds(pid: int, target: str) -> bool:
+    """Whether a descriptor of the process leads to `target` (a memory file's name)."""
+    directory = f"/proc/{pid}/fd"
+    try:
+        for name in os.listdir(directory):  # noqa: PTH208
+            with contextlib.suppress(OSError):
+                if os.readlink(f"{directory}/{name}").removesuffix(" (deleted)") == target:  # noqa: PTH115
+                    return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,129 @@
+"""One non-blocking socket of the PTY host: to a client or to a supervisor. Nothing here ever waits."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+from bg_runner.terminals.protocol import FrameDecoder, Message, ProtocolError, encode
+
+MAX_QUEUED = 8 * 1024 * 1024
+RECEIVE = 65536
+CLOEXEC_FLAG = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+Owner = TypeVar("Owner")
+
+
+class Channel(Generic[Owner]):
+    """Sends and receives messages; calls `on_message` for each one and `on_close` once, when it ended however it ended.
+
+    Descriptors that came with a message's bytes wait in `descriptors` for whoever expects them. A peer that does not
+    read has at most 8 MB queued for it; beyond that it is cut off.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        selector: selectors.BaseSelector,
+        on_message: Callable[[Channel[Owner], Message], None],
+        on_close: Callable[[Channel[Owner]], None],
+    ) -> None:
+        connection.setblocking(False)
+        self.owner: Owner | None = None
+        self.descriptors: deque[int] = deque()
+        self.closed = False
+        self._socket = connection
+        self._selector = selector
+        self._on_message = on_message
+        self._on_close = on_close
+        self._decoder = FrameDecoder()
+        self._queue: deque[tuple[memoryview, Sequence[int]]] = deque()
+        self._queued = 0
+        self._events = selectors.EVENT_READ
+        selector.register(connection, self._events, self._ready)
+
+    def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+        """Send now or later. `descriptors` are duplicated: the caller keeps its own."""
+        if self.closed:
+            return
+        frame = encode(message)
+        copies = [os.dup(descriptor) for descriptor in descriptors]
+        self._queue.append((memoryview(frame), copies))
+        self._queued += len(frame)
+        self._send_queued()
+        if self._queued > MAX_QUEUED:
+            self.close()
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        self._selector.unregister(self._socket)
+        self._socket.close()
+        while self.descriptors:
+            os.close(self.descriptors.popleft())
+        for _, copies in self._queue:
+            for copy in copies:
+                os.close(copy)
+        self._queue.clear()
+        self._on_close(self)
+
+    def _ready(self, events: int) -> None:
+        if not self.closed and events & selectors.EVENT_WRITE:
+            self._send_queued()
+        if not self.closed and events & selectors.EVENT_READ:
+            self._receive()
+
+    def _send_queued(self) -> None:
+        try:
+            while self._queue:
+                data, copies = self._queue[0]
+                sent = socket.send_fds(self._socket, [data], list(copies)) if copies else self._socket.send(data)
+                for copy in copies:
+                    os.close(copy)
+                self._queued -= sent
+                if sent < len(data):
+                    self._queue[0] = (data[sent:], ())
+                else:
+                    self._queue.popleft()
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.close()  # EPIPE, ECONNRESET: a peer that was killed with data unread.
+            return
+        self._listen_for(selectors.EVENT_READ | (selectors.EVENT_WRITE if self._queue else 0))
+
+    def _listen_for(self, events: int) -> None:
+        if events != self._events:
+            self._events = events
+            self._selector.modify(self._socket, events, self._ready)
+
+    def _receive(self) -> None:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._socket, RECEIVE, 4, CLOEXEC_FLAG)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+        self.descriptors.extend(descriptors)
+        if not data:
+            self.close()
+            return
+        try:
+            for message in self._messages(data):
+                self._on_message(self, message)
+        except ProtocolError:
+            self.close()
+
+    def _messages(self, data: bytes) -> Iterator[Message]:
+        for message in self._decoder.feed(data):
+            if self.closed:
+                return
+            yield message

@@ -1,0 +1,91 @@
+"""Supervisors of the PTY host: forking them, keeping one ready, handing them their command."""
+
+from __future__ import annotations
+
+import os
+import resource
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+from bg_runner.terminals.host_channel import Channel
+from bg_runner.terminals.host_terminal import Terminal
+from bg_runner.terminals.models import ProcessId
+from bg_runner.terminals.output import LogWriter, log_directory
+from bg_runner.terminals.processes import process_id
+from bg_runner.terminals.protocol import Message, host_key
+from bg_runner.terminals.supervisor import Supervisor
+
+
+class Spawner:
+    """Forks supervisors from the single-threaded host. A spare one waits, so that a spawn does not wait for a fork."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        selector: selectors.BaseSelector,
+        on_message: Callable[[Channel[Terminal], Message], None],
+        on_close: Callable[[Channel[Terminal]], None],
+        changed: Callable[[Terminal], None],
+    ) -> None:
+        self._data_dir = data_dir
+        self._key = host_key(data_dir)
+        self._selector = selector
+        self._on_message = on_message
+        self._on_close = on_close
+        self._changed = changed
+        self._spare: tuple[ProcessId, Channel[Terminal]] | None = None
+        self._soft_file_limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    def prepare(self) -> None:
+        """Have a spare supervisor. Without one (no more processes allowed) the next spawn tries again."""
+        if self._spare is None or self._spare[1].closed:
+            try:
+                self._spare = self._fork()
+            except OSError:
+                self._spare = None
+
+    def dismiss(self) -> None:
+        """Let the spare one go."""
+        if self._spare is not None:
+            self._spare[1].close()
+            self._spare = None
+
+    def spawn(self, request: Message) -> Terminal:
+        """Begin to start a command: the supervisor answers later. Raises: OSError."""
+        terminal_id, rows, cols = cast("str", request["id"]), cast("int", request["rows"]), cast("int", request["cols"])
+        log = LogWriter(log_directory(self._data_dir, terminal_id), cast("int", request["log_bytes"]), rows, cols)
+        if self._spare is None or self._spare[1].closed:
+            self._spare = self._fork()
+        (process, link), self._spare = self._spare, None
+        terminal = Terminal(
+            id=terminal_id,
+            log=log,
+            rows=rows,
+            cols=cols,
+            supervisor=process,
+            link=link,
+            started_at=round(time.time(), 3),
+            changed=self._changed,
+        )
+        link.owner = terminal
+        link.send(request)
+        return terminal
+
+    def _fork(self) -> tuple[ProcessId, Channel[Terminal]]:
+        ours, theirs = socket.socketpair()
+        try:
+            pid = os.fork()
+            if pid == 0:
+                Supervisor(theirs, self._key, self._soft_file_limit).run()
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        link = Channel(ours, self._selector, self._on_message, self._on_close)
+        return process_id(pid) or ProcessId(pid, 0), link

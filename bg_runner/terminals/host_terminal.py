@@ -1,0 +1,192 @@
+"""One terminal in the PTY host: its master, its log, its end, and who wants to hear of it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+import termios
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from bg_runner.terminals.models import Exit, ProcessId
+
+if TYPE_CHECKING:
+    from bg_runner.terminals.host_channel import Channel
+    from bg_runner.terminals.output import LogWriter
+    from bg_runner.terminals.protocol import Message
+
+READ = 4096  # Linux gives at most this much of a PTY in one read.
+READS_IN_TURN = 16
+MAX_INPUT = 1024 * 1024
+QUIET = 0.1
+LONGEST_DRAIN = 1.0
+
+
+class Client:
+    """What the host keeps of one connection: the version it speaks and the terminals on which it has a bell."""
+
+    def __init__(self) -> None:
+        self.version: int | None = None
+        self.armed: dict[int, Terminal] = {}
+
+
+@dataclass(frozen=True)
+class Bell:
+    """Rings once when the log is longer than `cursor` (None: never for that), or at the exit if it is waited for."""
+
+    channel: Channel[Client]
+    watch: int
+    cursor: int | None
+    at_exit: bool
+
+
+@dataclass
+class Terminal:
+    """`pid` is 0 while the supervisor still starts the command. `status` is the wait status of the main process;
+    `exit` comes later: when its output has been read to the end, too."""
+
+    id: str
+    log: LogWriter
+    rows: int
+    cols: int
+    supervisor: ProcessId
+    link: Channel[Terminal] | None
+    started_at: float
+    changed: Callable[[Terminal], None]
+    pid: int = 0
+    pid_started: int = 0
+    master: int = -1
+    status: int | None = None
+    exit: Exit | None = None
+    # The PTY is closed on the other side. A living main process may open it again.
+    hung_up: bool = False
+    flush_planned: bool = False
+    quiet_until: float = 0.0
+    drain_until: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.bells: dict[tuple[int, int], Bell] = {}
+        self.waiters: list[tuple[Channel[Client], object]] = []
+        self.input = bytearray()
+
+    def info(self) -> Message:
+        """For `info`, `list` and `spawn`."""
+        return {
+            "id": self.id,
+            "state": "exited" if self.exit else "running",
+            "pid": self.pid,
+            "pid_started": self.pid_started,
+            "supervisor": self.supervisor.pid,
+            "supervisor_started": self.supervisor.started,
+            "cursor": self.log.cursor,
+            "rows": self.rows,
+            "cols": self.cols,
+            "started_at": self.started_at,
+            "exit": exit_message(self.exit),
+            "dropped": self.log.dropped,
+        }
+
+    def read(self) -> bool:
+        """Read one turn's worth; False if the PTY has no more for now (or was hung up)."""
+        parts: list[bytes] = []
+        more = True
+        try:
+            while more and len(parts) < READS_IN_TURN:
+                data = os.read(self.master, READ)
+                parts.append(data)
+                more = self._note_hang_up(not data)
+        except BlockingIOError:
+            more = False
+        except OSError as error:
+            # EIO is how Linux says that no process has the other side open.
+            more = self._note_hang_up(error.errno == errno.EIO)
+            if not self.hung_up:
+                raise
+        if parts:
+            self.log.write(b"".join(parts))
+            self.quiet_until = time.monotonic() + QUIET
+            self.ring()
+        return more
+
+    def _note_hang_up(self, hung_up: bool) -> bool:
+        self.hung_up = hung_up
+        return not hung_up
+
+    def main_ended(self, status: int) -> None:
+        """The main process ended; its last output may still be in the PTY."""
+        if self.status is None:
+            now = time.monotonic()
+            self.status, self.quiet_until, self.drain_until = status, now + QUIET, now + LONGEST_DRAIN
+
+    def is_read_to_the_end(self) -> bool:
+        """After the main process's end: nothing more of it can come. A child may go on writing; that is kept, too."""
+        now = time.monotonic()
+        return self.hung_up or now >= min(self.quiet_until, self.drain_until)
+
+    def finish(self) -> None:
+        """Record the exit. Only when `is_read_to_the_end`."""
+        if self.status is None or self.exit is not None:
+            return
+        code: int | None = None
+        signal: int | None = None
+        if os.WIFSIGNALED(self.status):
+            signal = os.WTERMSIG(self.status)
+        elif self.status >= 0:
+            code = os.waitstatus_to_exitcode(self.status)
+        self.exit = self.log.exit(code, signal)
+        self.input.clear()
+        self.ring()
+
+    def arm(self, bell: Bell) -> None:
+        """Level-triggered: rings at once if there is a reason already."""
+        self.bells[id(bell.channel), bell.watch] = bell
+        self.ring()
+
+    def disarm(self, channel: Channel[Client], watch: int) -> None:
+        self.bells.pop((id(channel), watch), None)
+
+    def ring(self) -> None:
+        if not self.bells:
+            return
+        end = self.log.cursor
+        for key, bell in list(self.bells.items()):
+            if (bell.cursor is not None and end > bell.cursor) or (bell.at_exit and self.exit):
+                del self.bells[key]
+                cast("Client", bell.channel.owner).armed.pop(bell.watch, None)
+                bell.channel.send({"bell": bell.watch, "cursor": end, "exit": exit_message(self.exit)})
+
+    def type(self, data: bytes) -> bool:
+        """Queue input; False if too much waits already, because the program does not read."""
+        if len(self.input) + len(data) > MAX_INPUT:
+            return False
+        self.input += data
+        self.pump_input()
+        return True
+
+    def pump_input(self) -> None:
+        """Give the PTY what it takes now."""
+        try:
+            while self.input and self.master >= 0:
+                del self.input[: os.write(self.master, self.input)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.input.clear()  # Nobody is there to read it.
+        self.changed(self)
+
+    def resize(self, rows: int, cols: int) -> None:
+        """Raises: OSError."""
+        if self.master >= 0:
+            fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+        self.rows, self.cols = rows, cols
+        self.log.resize(rows, cols)
+
+
+def exit_message(ended: Exit | None) -> Message | None:
+    if ended is None:
+        return None
+    return {"code": ended.code, "signal": ended.signal, "cursor": ended.cursor, "at": ended.at}
