@@ -46,12 +46,11 @@ class PagesAndTranslations(BuildHookInterface[Any]):
             build_data["force_include"][str(Path(self.root) / source)] = target
 
     def _vendored(self) -> bool:
-        """Whether all page files are there; the list of them is in package.json."""
+        """Whether the page files from npm are there and as package.json declares them."""
         if self.root not in sys.path:
             # A build front end runs hooks without the project on the import path.
             sys.path.insert(0, self.root)
-        page_assets = importlib.import_module("scripts.page_assets")
-        return all(path.is_file() for path in page_assets.vendor_files().values())
+        return bool(importlib.import_module("scripts.page_assets").are_current())
 
     def _python(self, *arguments: str) -> None:
         done = subprocess.run([sys.executable, *arguments], cwd=self.root, check=False)

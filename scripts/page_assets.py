@@ -16,15 +16,30 @@ import tempfile
 from pathlib import Path
 
 from scripts.console import CHECKOUT, run
+from scripts.stamps import key_of
 
 VENDOR = CHECKOUT / "static" / "vendor"
 NPM_FILES = ("package.json", "package-lock.json", ".npmrc")
+# Kept beside the files, since a source distribution carries them on to where there is no `.venv`.
+MADE_FROM = VENDOR / "made-from.sha256"
 
 
 def vendor_files() -> dict[str, Path]:
     """File in `node_modules` -> where it belongs."""
     declared: dict[str, str] = json.loads((CHECKOUT / "package.json").read_text(encoding="utf-8"))["vendorFiles"]
     return {source: VENDOR / target for source, target in declared.items()}
+
+
+def lock_key() -> str:
+    """A digest of what npm is asked for."""
+    return key_of(*(CHECKOUT / name for name in NPM_FILES))
+
+
+def are_current() -> bool:
+    """Whether every vendor file is there and comes from the packages that are declared now."""
+    if not MADE_FROM.is_file() or MADE_FROM.read_text(encoding="ascii") != lock_key():
+        return False
+    return all(path.is_file() for path in vendor_files().values())
 
 
 def find_node_bin() -> Path | None:
@@ -62,6 +77,7 @@ def fetch() -> bool:
             partial = target.with_name(target.name + ".partial")
             shutil.copyfile(Path(scratch) / "node_modules" / source, partial)
             partial.replace(target)
+        MADE_FROM.write_text(lock_key(), encoding="ascii")
     return True
 
 

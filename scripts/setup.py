@@ -42,21 +42,16 @@ def set_up(goal: str) -> None:
 
 def provide_page_assets() -> None:
     """Fetch the page files unless they are there as declared. Without them the pages work, less API docs."""
-    declared = [CHECKOUT / name for name in page_assets.NPM_FILES]
-    key = stamps.key_of(*declared)
-    targets = page_assets.vendor_files().values()
-    if stamps.is_current("page-assets", key, needs=targets):
+    if page_assets.are_current():
         return
     say("Page assets from npm into static/vendor")
-    if _with_npm():
-        stamps.write("page-assets", key)
-    else:
+    if not _with_npm():
         warn("Page assets could not be fetched; what they are for is missing from the pages. Again with:", "make setup")
 
 
 def provide_test_packages() -> None:
     """Install the npm packages that tests use into `node_modules`."""
-    key = stamps.key_of(*(CHECKOUT / name for name in page_assets.NPM_FILES))
+    key = page_assets.lock_key()
     if stamps.is_current("node-modules", key, needs=[CHECKOUT / "node_modules"]):
         return
     say("npm packages of the tests")
