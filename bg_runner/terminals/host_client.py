@@ -130,6 +130,11 @@ class HostClient:
                 raise HostGone("the PTY host does not stay", hint=f"Look at {self._data_dir / 'host.log'}.")
             return self._connection is not None
 
+    @property
+    def instance(self) -> str:
+        """Which host process this is; another one after a host was lost. Raises: HostGone."""
+        return self._connected().instance
+
     def spawn(self, request: SpawnRequest) -> TerminalInfo:
         """Start a command; if the id exists already, return what it is. Raises: SpawnFailed, HostGone, ValueError."""
         answer = self._ask(

@@ -51,8 +51,9 @@ class _Pending:
 class HostConnection:
     """Requests from any thread; one reader thread hands out the answers and rings the bells."""
 
-    def __init__(self, connection: socket.socket, version: int) -> None:
+    def __init__(self, connection: socket.socket, version: int, instance: str) -> None:
         self.version = version
+        self.instance = instance
         self.bells: dict[int, Bell] = {}
         self.alive = True
         self._socket = connection
@@ -175,7 +176,7 @@ def connect(data_dir: Path, versions: Versions) -> HostConnection | None:
         connection.connect(os.fspath(connecting_path(data_dir)))
         if peer_uid(connection) != os.geteuid():
             raise HostGone("the PTY host's socket belongs to another user")
-        version = _greet(connection, versions)
+        version, instance = _greet(connection, versions)
         connection.settimeout(None)
     except PermissionError as error:
         connection.close()
@@ -190,11 +191,11 @@ def connect(data_dir: Path, versions: Versions) -> HostConnection | None:
     except BaseException:
         connection.close()
         raise
-    return HostConnection(connection, version)
+    return HostConnection(connection, version, instance)
 
 
-def _greet(connection: socket.socket, versions: Versions) -> int:
-    """Say hello; the version to speak. Raises: ProtocolError, EOFError, OSError."""
+def _greet(connection: socket.socket, versions: Versions) -> tuple[int, str]:
+    """Say hello; the version to speak and which process answered. Raises: ProtocolError, EOFError, OSError."""
     connection.sendall(encode({"op": "hello", "seq": 0, "versions": versions, "pid": os.getpid()}))
     decoder = FrameDecoder()
     while True:
@@ -205,7 +206,7 @@ def _greet(connection: socket.socket, versions: Versions) -> int:
             version = negotiate(versions, answer.get("versions"))
             if answer.get("version") != version:
                 raise ProtocolError(f"it answered hello with {answer!r}")
-            return version
+            return version, f"{answer.get('pid')}-{answer.get('started')}"
 
 
 def start_host(data_dir: Path) -> None:
