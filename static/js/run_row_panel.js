@@ -1,0 +1,92 @@
+// What unfolds under a task of the run: question, error, screenshots, values, files, output, actions.
+import { artifactUrl, logDownloadUrl } from "./api.js";
+import { answerBackgroundTask } from "./background_tasks.js";
+import { button, h, icon, redraw, setText } from "./dom.js";
+import { errorCard } from "./error_card.js";
+import { bytes, t } from "./i18n.js";
+import { openScreenshots, shotWords } from "./lightbox.js";
+import { openLog } from "./log_dialog.js";
+import { receiptNotice } from "./receipt.js";
+
+/** Draw or refresh the panel of `row`; parts that did not change are left alone. */
+export function rowPanel(panel, row, context) {
+  const parts = (panel.parts ??= makeParts(panel));
+  const shots = row.artifacts.filter((artifact) => artifact.kind === "screenshot");
+  const downloads = row.artifacts.filter((artifact) => artifact.kind === "download");
+  fill(parts.question, row.status === "asking" && [row.id], () => question(row));
+  fill(parts.error, row.status === "failed" && row.error && [row.error, shots], () => errorCard(row, shots));
+  fill(parts.receipt, row.receipt && [row.receipt], () => receiptNotice(row.receipt));
+  fill(parts.values, Object.keys(row.values).length && [row.values], () => values(row.values));
+  fill(parts.shots, shots.length && [shots], () => filmstrip(row, shots));
+  fill(parts.files, downloads.length && [downloads], () => files(downloads));
+  output(parts.output, row);
+  fill(parts.actions, [row.log_end > 0, context.canRun, row.id, row.name], () => actions(row, context));
+}
+
+function makeParts(panel) {
+  const names = ["question", "error", "receipt", "values", "shots", "files", "output", "actions"];
+  const parts = Object.fromEntries(names.map((name) => [name, h("div", { class: name === "actions" ? "row-actions" : "sub" })]));
+  panel.replaceChildren(...Object.values(parts));
+  return parts;
+}
+
+function fill(part, data, make) {
+  part.hidden = !data;
+  redraw(part, data || null, () => (data ? make() : null));
+}
+
+function question(row) {
+  const answer = (value) => () => answerBackgroundTask(row.id, value);
+  return h("div", { class: "card question" },
+    h("h4", {}, t("Run this task again?")),
+    h("p", {}, t("The server was killed while this task ran. Nobody saw how far it came.")),
+    h("div", { class: "actions" },
+      button({ label: t("Run it again"), glyph: "retry", kind: "primary", on: answer("rerun") }),
+      button({ label: t("Skip it"), glyph: "skipped", on: answer("skip") })));
+}
+
+function values(found) {
+  const words = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 1));
+  return [
+    h("h4", {}, t("Extracted values")),
+    h("dl", { class: "values" }, Object.entries(found).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, words(value))])),
+  ];
+}
+
+function filmstrip(row, shots) {
+  const frame = (shot, at) => h("li", {},
+    h("button", { type: "button", class: "frame", on: { click: () => openScreenshots(shots, at, row.name) } },
+      h("img", { src: artifactUrl(shot.id), alt: "", loading: "lazy", decoding: "async" }),
+      h("span", {}, shotWords(shot))));
+  return [h("h4", {}, t("Screenshots")), h("ol", { class: "filmstrip" }, shots.map(frame))];
+}
+
+function files(downloads) {
+  return [
+    h("h4", {}, t("Files")),
+    h("div", { class: "files" }, downloads.map((file) =>
+      h("a", { class: "button small", href: artifactUrl(file.id), download: file.name }, icon("download"), h("span", { class: "break" }, file.name), h("span", { class: "soft" }, bytes(file.size))))),
+  ];
+}
+
+function output(part, row) {
+  part.hidden = !row.output.length;
+  if (part.hidden) return;
+  let pre = part.querySelector("pre");
+  if (!pre) {
+    pre = h("pre", { class: "output", tabindex: 0, "aria-label": t("Last lines of output") });
+    part.replaceChildren(h("h4", {}, t("Last lines of output")), pre);
+  }
+  const atEnd = pre.scrollHeight - pre.scrollTop - pre.clientHeight < 24;
+  setText(pre, row.output.join("\n"));
+  if (atEnd) pre.scrollTop = pre.scrollHeight;
+}
+
+function actions(row, { canRun, runAlone }) {
+  const hasLog = row.log_end > 0;
+  return [
+    hasLog && button({ label: t("Full log"), glyph: "log", kind: "small", on: () => openLog(row) }),
+    hasLog && h("a", { class: "button small", href: logDownloadUrl(row.id), download: "" }, icon("download"), t("Download log")),
+    canRun && button({ label: t("Run this task"), glyph: "play", kind: "small", on: () => runAlone(row.id) }),
+  ];
+}
