@@ -52,4 +52,5 @@ export async function readAnswer(response) {
 
 const query = `session_id=${encodeURIComponent(sessionId)}`;
 export const artifactUrl = (id) => `${BASE}/artifacts/${encodeURIComponent(id)}?${query}`;
+export const downloadUrl = (id) => `${artifactUrl(id)}&download=1`;
 export const logDownloadUrl = (taskId) => `${BASE}/tasks/${encodeURIComponent(taskId)}/log?${query}&download=1`;

@@ -38,8 +38,7 @@ export function checkbox(label, checked, hint, attributes = {}) {
   const control = h("input", { type: "checkbox", ...attributes });
   control.checked = checked;
   const element = h("label", { class: "check" }, control, h("span", {}, label, hint && h("span", { class: "hint" }, hint)));
-  element.control = control;
-  return element;
+  return element; // a label knows its `.control` by itself
 }
 
 /** ISO date to the value of a datetime-local input in this device's time zone, and back to UTC. */

@@ -5,6 +5,7 @@ import { errorWords } from "./error_words.js";
 import { copyText } from "./clipboard.js";
 import { field, textarea } from "./fields.js";
 import { t } from "./i18n.js";
+import { fieldsOf } from "./validation.js";
 
 export function openJson(store) {
   const before = JSON.stringify(store.tasks, null, 2);
@@ -42,7 +43,7 @@ export function openJson(store) {
       ui.close();
     } catch (error) {
       const { title, message, hint } = errorWords(error);
-      const fields = (error.fields ?? []).map((one) => `${one.path}: ${one.message}`);
+      const fields = fieldsOf(error).map((one) => `${one.field}: ${one.message}`);
       fail([title, ...(fields.length ? fields : [message]), hint].filter(Boolean));
     }
   }

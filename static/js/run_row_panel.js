@@ -1,5 +1,5 @@
 // What unfolds under a task of the run: question, error, screenshots, values, files, output, actions.
-import { artifactUrl, logDownloadUrl } from "./api.js";
+import { artifactUrl, downloadUrl, logDownloadUrl } from "./api.js";
 import { answerBackgroundTask } from "./background_tasks.js";
 import { button, h, icon, redraw, setText } from "./dom.js";
 import { errorCard } from "./error_card.js";
@@ -65,7 +65,7 @@ function files(downloads) {
   return [
     h("h4", {}, t("Files")),
     h("div", { class: "files" }, downloads.map((file) =>
-      h("a", { class: "button small", href: artifactUrl(file.id), download: file.name }, icon("download"), h("span", { class: "break" }, file.name), h("span", { class: "soft" }, bytes(file.size))))),
+      h("a", { class: "button small", href: downloadUrl(file.id), download: file.name }, icon("download"), h("span", { class: "break" }, file.name), h("span", { class: "soft" }, bytes(file.size))))),
   ];
 }
 

@@ -50,12 +50,19 @@ function browserProblems(task, claim) {
 /** The fields of a server error under `tasks.<index>`, as field names of the form. */
 export function serverProblems(error, index) {
   const problems = new Map();
-  for (const { path, message } of error.fields ?? []) {
-    const parts = String(path).split(".").filter((part) => !["body", "shell", "browser"].includes(part));
+  for (const { field: path, message } of fieldsOf(error)) {
+    const parts = path.split(".").filter((part) => !["body", "shell", "browser"].includes(part));
     const at = parts[0] === "tasks" ? 2 : 0;
     if (at === 2 && Number(parts[1]) !== index) continue;
     const field = parts[at] ?? "";
     problems.set(field === "viewport" ? (parts[at + 1] ?? "width") : field, field === "path" ? t("Step {n}: {name}", { n: Number(parts[at + 1]) + 1, name: message }) : message);
   }
   return problems;
+}
+
+/** The fields an error names: listed by the server, or at the head of its message ("tasks.2.cwd: ..."). */
+export function fieldsOf(error) {
+  if (error.fields?.length) return error.fields;
+  const named = /^(tasks\.[\w.]+): ([^]*)$/.exec(error.message ?? "");
+  return named ? [{ field: named[1], message: named[2] }] : [];
 }
