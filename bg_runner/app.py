@@ -6,8 +6,6 @@ import logging
 import threading
 import time
 
-from starlette.types import ASGIApp
-
 from bg_runner.runs.manager import BackgroundTaskManager
 from bg_runner.runs.schedule import Schedule
 from bg_runner.runs.store import JsonRunStore
@@ -52,7 +50,7 @@ class App:
             host=self.host,
             exiting=self._exiting.is_set,
         )
-        self.asgi: ASGIApp = create_asgi(self.services)
+        self.asgi = create_asgi(self.services)
 
     def start(self) -> int:
         """Resume what an earlier server left and start the clock. Returns the number of resumed runs."""

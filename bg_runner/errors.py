@@ -17,6 +17,7 @@ A message says what happened, a hint what to do next. Both are for the user.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 
@@ -67,6 +68,11 @@ class InvalidField(InvalidRequest):
     code = "INVALID_FIELD"
     status = 422
     default_hint = "The message names each field and what it may hold; unknown fields are refused."
+
+    def __init__(self, message: str, *, hint: str | None = None, fields: Sequence[tuple[str, str]] = ()) -> None:
+        """`fields` holds (path such as `tasks.0.command`, what is wrong with it)."""
+        super().__init__(message, hint=hint)
+        self.fields = tuple(fields)
 
 
 class InvalidSession(InvalidRequest):
@@ -162,6 +168,10 @@ class MethodNotAllowed(BgRunnerError):
     status = 405
     default_hint = "Look the address up in /docs."
 
+    def __init__(self, message: str, *, hint: str | None = None, allowed: Iterable[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.allowed = tuple(sorted(allowed))
+
 
 class Conflict(BgRunnerError):
     code = "CONFLICT"
@@ -193,6 +203,11 @@ class TooMany(BgRunnerError):
     code = "TOO_MANY"
     status = 429
     default_hint = "Wait for the seconds of the Retry-After header."
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after: float = 1.0) -> None:
+        """`retry_after` is in seconds."""
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class InternalError(BgRunnerError):

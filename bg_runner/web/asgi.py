@@ -1,0 +1,272 @@
+"""The outermost layer: nothing reaches a page, the API or a WebSocket but through here, and everything is denied first.
+
+Host -> credentials -> Origin -> body -> route (ASGI for what waits or is hot, Flask for the rest)
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Literal
+from urllib.parse import parse_qsl, quote, urlencode
+
+from a2wsgi import WSGIMiddleware
+from starlette.routing import Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bg_runner.errors import BgRunnerError, HostRefused, InternalError, NotFound, TooLarge, TooMany, Unauthorized
+from bg_runner.web.access_log import log_request, request_id
+from bg_runner.web.answers import error_bytes, error_headers, wants_page
+from bg_runner.web.asgi_routes import asgi_routes
+from bg_runner.web.auth import Door
+from bg_runner.web.body import ClientGone, read_body
+from bg_runner.web.flask_app import LOGIN_ASSETS, create_app
+from bg_runner.web.headers import RawHeaders, SecurityHeaders
+from bg_runner.web.origins import SAFE_METHODS, Origins
+from bg_runner.web.services import Services
+
+log = logging.getLogger(__name__)
+WSGI_THREADS = 10
+Credential = Literal["token", "cookie"]
+
+
+def create_asgi(services: Services) -> Outer:
+    """The whole web application of a server."""
+    settings = services.settings
+    https = settings.tls_cert is not None or (settings.public_url or "").startswith("https://")
+    door = Door(
+        services.token,
+        port=settings.port,
+        login_ttl=settings.login_ttl,
+        link_ttl=settings.link_ttl,
+        secure=https,
+    )
+    flask = WSGIMiddleware(create_app(services, door).wsgi_app, workers=WSGI_THREADS)  # type: ignore[arg-type]
+    router = Router(asgi_routes(services), redirect_slashes=False, default=flask)  # type: ignore[arg-type]
+    return Outer(router, door, Origins(settings), SecurityHeaders(https=https), settings.max_body_bytes)
+
+
+class _Headers:
+    """The request headers that the outer layer looks at, decoded once."""
+
+    WANTED = frozenset(
+        {b"host", b"origin", b"cookie", b"authorization", b"accept", b"content-length", b"sec-fetch-site"}
+    )
+
+    def __init__(self, scope: Scope) -> None:
+        self._values: dict[bytes, str] = {}
+        self.repeated_host = False
+        for name, value in scope["headers"]:
+            if name in self.WANTED:
+                self.repeated_host |= name == b"host" and name in self._values
+                self._values[name] = value.decode("latin-1")
+
+    def get(self, name: bytes) -> str:
+        return self._values.get(name, "")
+
+
+class Outer:
+    """See the module. `door` and its one-time codes are also what the server prints its link from."""
+
+    def __init__(
+        self, inner: ASGIApp, door: Door, origins: Origins, security: SecurityHeaders, max_body_bytes: int
+    ) -> None:
+        self.door = door
+        self._inner = inner
+        self._origins = origins
+        self._security = security
+        self._max_body_bytes = max_body_bytes
+        self._cookie_prefix = f"{door.cookie_name}="
+        self._ids = (f"{prefix}{number:06x}" for prefix in [secrets.token_hex(4)] for number in itertools.count(1))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await _lifespan(receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        path: str = scope["path"]
+        answer = _Answer(send, self._security.of(path), next(self._ids))
+        marked = request_id.set(answer.request_id)
+        try:
+            await self._answer(scope, receive, answer)
+        finally:
+            address = scope["client"][0] if scope.get("client") else "-"
+            log_request(scope["method"], path, answer.status, time.perf_counter() - started, address)
+            request_id.reset(marked)
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        headers = _Headers(scope)
+        try:
+            self._admit(scope, headers)
+            if scope["method"] in ("GET", "HEAD") and not headers.get(b"content-length"):
+                await self._inner(scope, receive, answer)
+                return
+            body = await read_body(receive, headers.get(b"content-length") or None, self._max_body_bytes)
+            scope["headers"] = [*_without_framing(scope["headers"]), (b"content-length", b"%d" % len(body))]
+            await self._inner(scope, _once(body, receive), answer)
+        except ClientGone:
+            return
+        except BgRunnerError as error:
+            await self._refuse(error, scope, receive, headers, answer)
+        except Exception:
+            log.exception("%s %s failed", scope["method"], ascii(scope["path"]))
+            await self._refuse(InternalError("the server failed at this request"), scope, receive, headers, answer)
+
+    def _admit(self, scope: Scope, headers: _Headers) -> None:
+        """Raises: HostRefused, Unauthorized, TooMany, OriginRefused."""
+        host = headers.get(b"host")
+        if headers.repeated_host:
+            raise HostRefused("the Host header is given twice")
+        self._origins.check_host(host)
+        credential = self._credential(scope, headers)
+        method = scope["method"]
+        if credential is None and not is_anonymous(method, scope["path"]):
+            raise Unauthorized("this needs a login")
+        if method not in SAFE_METHODS and credential != "token":
+            origin = headers.get(b"origin")
+            # Who has no login yet (POST /login) has nothing that a foreign page could misuse; old browsers say null.
+            if credential == "cookie" or origin not in ("", "null"):
+                site = headers.get(b"sec-fetch-site")
+                self._origins.check_origin(origin, scheme=scope["scheme"], host=host, fetch_site=site)
+
+    def _credential(self, scope: Scope, headers: _Headers) -> Credential | None:
+        """What lets the request in. The token in a query is taken out of it, so that nobody further in can log it.
+
+        Raises: TooMany.
+        """
+        slow_down: TooMany | None = None
+        address = scope["client"][0] if scope.get("client") else ""
+        try:
+            for token in self._tokens(scope, headers):
+                if self.door.check_token(token, address):
+                    return "token"
+        except TooMany as error:
+            slow_down = error
+        cookies = headers.get(b"cookie")
+        if self._cookie_prefix in cookies:
+            for cookie in cookies.split(";"):
+                name, _, value = cookie.strip().partition("=")
+                if name == self.door.cookie_name and self.door.check_cookie(value.strip('"')):
+                    return "cookie"
+        if slow_down is not None:
+            raise slow_down
+        return None
+
+    @staticmethod
+    def _tokens(scope: Scope, headers: _Headers) -> Iterator[str]:
+        kind, _, value = headers.get(b"authorization").partition(" ")
+        if kind.lower() == "bearer" and value.strip():
+            yield value.strip()
+        query: bytes = scope["query_string"]
+        if not query.isascii():
+            query = scope["query_string"] = quote(query, safe="%&=+;/?:@!$'()*,-._~").encode("ascii")
+        if b"token=" in query:
+            pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True)
+            scope["query_string"] = urlencode([pair for pair in pairs if pair[0] != "token"]).encode("ascii")
+            yield from (value for name, value in pairs if name == "token" and value)
+
+    async def _refuse(
+        self, error: BgRunnerError, scope: Scope, receive: Receive, headers: _Headers, answer: _Answer
+    ) -> None:
+        if answer.status:
+            log.error("the answer to %s broke off: %s", ascii(scope["path"]), error.message)
+            return
+        if wants_page(scope["path"], headers.get(b"accept")):
+            page = {**scope, "method": "GET", "headers": _without_framing(scope["headers"]), "bg_runner.error": error}
+            await self._inner(page, _once(b"", receive), answer)
+            return
+        body = error_bytes(error)
+        extra = [(name.encode("ascii"), value.encode("latin-1")) for name, value in error_headers(error)]
+        if isinstance(error, TooLarge):
+            extra.append((b"connection", b"close"))
+        raw = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *extra]
+        await answer({"type": "http.response.start", "status": error.status, "headers": raw})
+        await answer({"type": "http.response.body", "body": body})
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The same door for WebSockets: an Origin, where there is one, must be ours, whatever the credential."""
+        headers = _Headers(scope)
+        await receive()
+        try:
+            self._admit_websocket(scope, headers)
+            raise NotFound("there is no WebSocket at this address")
+        except BgRunnerError as error:
+            await _deny_websocket(error, scope, send)
+
+    def _admit_websocket(self, scope: Scope, headers: _Headers) -> None:
+        """Raises: HostRefused, Unauthorized, TooMany, OriginRefused."""
+        host, origin = headers.get(b"host"), headers.get(b"origin")
+        if headers.repeated_host:
+            raise HostRefused("the Host header is given twice")
+        self._origins.check_host(host)
+        credential = self._credential(scope, headers)
+        if credential is None:
+            raise Unauthorized("this needs a login")
+        if credential == "cookie" or origin:
+            self._origins.check_origin(origin, scheme=scope["scheme"], host=host, fetch_site="")
+
+
+class _Answer:
+    """`send` with the headers that every answer gets; remembers the status (0: not answered yet)."""
+
+    def __init__(self, send: Send, security: RawHeaders, request_id: str) -> None:
+        self.status = 0
+        self.request_id = request_id
+        self._send = send
+        self._security = security
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [*message.get("headers", ()), *self._security, (b"x-request-id", self.request_id.encode())]
+            if not any(name == b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", b"no-store"))
+            message["headers"] = headers
+        await self._send(message)
+
+
+def is_anonymous(method: str, path: str) -> bool:
+    """Whether a request needs no login. The language switch belongs to the login page."""
+    if method in ("GET", "HEAD"):
+        return path in ("/api/health", "/login", "/demo") or path.startswith("/demo/") or path in LOGIN_ASSETS
+    return method == "POST" and path in ("/login", "/lang")
+
+
+def _without_framing(headers: RawHeaders) -> RawHeaders:
+    return [pair for pair in headers if pair[0] not in (b"content-length", b"transfer-encoding")]
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that hands over a body that has been read already, then waits for the client to leave."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay
+
+
+async def _deny_websocket(error: BgRunnerError, scope: Scope, send: Send) -> None:
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": error.code})
+        return
+    body = error_bytes(error)
+    raw = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "websocket.http.response.start", "status": error.status, "headers": raw})
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
