@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import uuid
 from pathlib import Path
@@ -110,8 +109,3 @@ def safe_name(name: str) -> str:
         ending = suffix.group() if suffix else ""
         clean = clean[: 150 - len(ending)] + ending
     return clean or "file"
-
-
-def remove_quietly(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()

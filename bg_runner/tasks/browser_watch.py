@@ -1,4 +1,4 @@
-"""What happens in a task's context besides its steps: dialogs, new tabs, downloads, console errors, crashes, requests."""
+"""What happens in a task's context besides its steps: dialogs, tabs, downloads, console errors, crashes, requests."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class PageWatch:
 
     def _on_request_failed(self, request: Request) -> None:
         self._on_request_end(request)
-        if request.is_navigation_request():
+        if request.is_navigation_request() and _is_for_tab(request):
             self.failed_documents.append(request.url)
 
     @staticmethod
@@ -117,3 +117,11 @@ class PageWatch:
         task = asyncio.get_running_loop().create_task(guarded())
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+
+
+def _is_for_tab(request: Request) -> bool:
+    """Whether a tab was to show it, not a frame inside one."""
+    try:
+        return request.frame.parent_frame is None
+    except PlaywrightError:
+        return True  # A new tab's first document has no frame yet.

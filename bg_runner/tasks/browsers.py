@@ -264,7 +264,7 @@ class Browsers:
         self._loop.set_exception_handler(self._on_exception)
         self._loop.run_forever()
 
-    def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _on_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         # Playwright leaves futures behind when its connection ends; only while one should be up is that news.
         if not self._shutting_down and not all(process.gone.is_set() for process in self._all):
             log.debug("In the browser thread: %s", context.get("message"), exc_info=context.get("exception"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
 
@@ -22,9 +22,10 @@ LINKS_SCRIPT = """() => {
     walk(document);
     return found;
 }"""
-NOT_PAGES = frozenset(
-    ".7z .apk .avi .bin .bz2 .csv .deb .dmg .doc .docx .epub .exe .gif .gz .ico .iso .jpeg .jpg .mov .mp3 .mp4 .msi "
-    ".pdf .png .ppt .pptx .rar .rpm .svg .tar .tgz .wav .webm .webp .xls .xlsx .xz .zip".split()
+NOT_PAGES = re.compile(
+    r"\.(7z|apk|avi|bin|bz2|csv|deb|dmg|docx?|epub|exe|gif|gz|ico|iso|jpe?g|mov|mp3|mp4|msi|pdf|png|pptx?|rar|rpm|svg"
+    r"|tar|tgz|wav|webm|webp|xlsx?|xz|zip)$",
+    re.IGNORECASE,
 )
 
 
@@ -40,7 +41,7 @@ def choose_links(page_url: str, links: Iterable[str], limit: int) -> list[str]:
         except ValueError:
             continue
         other_origin = (parts.scheme, parts.netloc) != (home.scheme, home.netloc)
-        if other_origin or address in seen or PurePosixPath(parts.path).suffix.lower() in NOT_PAGES:
+        if other_origin or address in seen or NOT_PAGES.search(parts.path):
             continue
         seen.add(address)
         chosen.append(address)

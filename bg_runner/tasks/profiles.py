@@ -1,4 +1,4 @@
-"""Named login states of a workspace: cookies and storage, IndexedDB included, loaded before a task and saved after it."""
+"""Named login states of a workspace: cookies and storage, IndexedDB included, kept from one task to the next."""
 
 from __future__ import annotations
 

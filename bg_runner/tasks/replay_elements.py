@@ -12,7 +12,7 @@ from playwright.async_api import BrowserContext, ElementHandle, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
 from bg_runner.errors import ElementNotFound, StepFailed, StepTimeout
-from bg_runner.tasks.steps import BaseStep, Selector
+from bg_runner.tasks.steps import BaseStep, Selector, describe
 
 # The page answers this much (ms) before the step's deadline, so that the answer names the reason.
 MARGIN_MS = 100
@@ -52,22 +52,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Found:
-    """An element that is ready. `point` is the top left corner of its first box in the page (CSS pixels)."""
+    """An element that is ready, what `change` would do to it, and its first box in the page: x, y, width, height in
+    CSS pixels (zeros unless it was asked for)."""
 
     element: ElementHandle
     kind: str | None
-    point: tuple[float, float] | None
-    size: tuple[float, float] | None
+    box: tuple[float, float, float, float]
 
 
 def chains(selectors: list[Selector]) -> list[list[str]]:
     """The alternatives, each as a chain of parts."""
     return [[part] if isinstance(part, str) else list(part) for part in selectors]
-
-
-def describe(selectors: list[Selector]) -> list[str]:
-    """The alternatives as people read them."""
-    return [" >> ".join(chain) for chain in chains(selectors)]
 
 
 async def find_place(context: BrowserContext, main: Page, step: BaseStep, deadline: Deadline) -> Place:
@@ -125,8 +120,7 @@ async def find_ready(
                 raise _not_ready(answer, selectors, deadline)
             element = (await handle.get_property("element")).as_element()
             assert element is not None, "the script answers with an element"
-            point, size = await _in_page(frame, answer["box"])
-            return Found(element, answer["kind"], point, size)
+            return Found(element, answer["kind"], await _in_page(frame, answer["box"]))
         except PlaywrightError as error:
             await _again(error, frame, deadline)
 
@@ -152,12 +146,10 @@ def _not_ready(answer: dict[str, Any], selectors: list[Selector], deadline: Dead
     return ElementNotFound(f"No element within {deadline.timeout_ms:.0f} ms: {tried}")
 
 
-async def _in_page(
-    frame: Frame, box: dict[str, float] | None
-) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
-    """The box's corner in the page's coordinates: through the frames around it, with their borders and padding."""
+async def _in_page(frame: Frame, box: dict[str, float] | None) -> tuple[float, float, float, float]:
+    """The box in the page's coordinates: through the frames around it, with their borders and padding."""
     if box is None:
-        return None, None
+        return 0, 0, 0, 0
     x, y = box["x"], box["y"]
     inner = frame
     while inner.parent_frame is not None:
@@ -172,4 +164,4 @@ async def _in_page(
         )
         x, y = x + left, y + top
         inner = inner.parent_frame
-    return (x, y), (box["width"], box["height"])
+    return x, y, box["width"], box["height"]

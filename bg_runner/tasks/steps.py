@@ -1,6 +1,7 @@
 """The steps of a browser task: Chrome DevTools Recorder JSON (@puppeteer/replay, src/Schema.ts).
 
-Unknown fields of a step are kept, so that an export of a newer Recorder survives a round trip; unknown types are refused.
+Unknown fields of a step are kept, so that an export of a newer Recorder survives a round trip; unknown types are
+refused.
 """
 
 from __future__ import annotations
@@ -196,3 +197,31 @@ Step = Annotated[
     | CustomStep,
     Field(discriminator="type"),
 ]
+
+
+def selectors_of(step: Step) -> list[Selector]:
+    """What the step looks for; empty if it looks for nothing."""
+    holder = step.parameters if isinstance(step, _CustomStep) else step
+    return list(getattr(holder, "selectors", None) or [])
+
+
+def describe(selectors: list[Selector]) -> list[str]:
+    """The alternatives as people read them; a chain through shadow roots is joined by `>>`."""
+    return [selector if isinstance(selector, str) else " >> ".join(selector) for selector in selectors]
+
+
+def label(step: Step) -> str:
+    """The step in a few words, without any value that is typed."""
+    kind = f"{step.type} {step.name}" if isinstance(step, _CustomStep) else step.type
+    if isinstance(step, Navigate):
+        return f"{kind} {step.url}"
+    if isinstance(step, KeyDown | KeyUp):
+        return f"{kind} {step.key}"
+    found = describe(selectors_of(step))
+    return f"{kind} {found[0]}" if found else kind
+
+
+def starts_with_navigate(path: list[Step]) -> bool:
+    """Whether the path opens its first page itself; sizes of the window may come before that."""
+    first = next((step for step in path if not isinstance(step, SetViewport)), None)
+    return isinstance(first, Navigate)
