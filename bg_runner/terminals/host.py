@@ -1,12 +1,13 @@
 """The PTY host: `python -m bg_runner.terminals.host DATA_DIR [--ready FD] [--idle-grace SECONDS]`.
 
-One process for a data directory, the only reader of every PTY. It outlives the server. It imports nothing but the
-standard library and ptyprocess, and everything at its start: an upgrade may replace the files under it.
+One process for a data directory, the only reader of every PTY. It outlives the server. It imports nothing but
+ptyprocess and a small part of the standard library, since every terminal costs forks of it; and everything at its
+start, since an upgrade may replace the files under it. `--ready` is a descriptor to write one byte to when a host
+listens, `--idle-grace` how long to live on with nothing to do.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import fcntl
 import gc
@@ -27,25 +28,22 @@ BACKLOG = 64
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="bg-runner PTY host")
-    parser.add_argument("data_dir", type=Path)
-    parser.add_argument("--ready", type=int, default=-1, help="descriptor to write one byte to when a host listens")
-    parser.add_argument("--idle-grace", type=float, default=IDLE_GRACE, help="seconds to live on with nothing to do")
-    options = parser.parse_args()
-    data_dir: Path = options.data_dir.resolve()
-    if options.ready >= 0:
-        os.set_inheritable(options.ready, False)
+    data_dir = Path(sys.argv[1]).resolve()
+    options = dict(zip(sys.argv[2::2], sys.argv[3::2], strict=True))
+    ready, idle_grace = int(options.get("--ready", "-1")), float(options.get("--idle-grace", IDLE_GRACE))
+    if ready >= 0:
+        os.set_inheritable(ready, False)
     lock = _lock_or_other(data_dir)
     if lock >= 0:
         listener = _listen(data_dir)
         _settle()
-    if options.ready >= 0:
-        os.write(options.ready, b"\n")
-        os.close(options.ready)
+    if ready >= 0:
+        os.write(ready, b"\n")
+        os.close(ready)
     if lock < 0:
         return 0
     try:
-        Host(data_dir, listener, options.idle_grace).run()
+        Host(data_dir, listener, idle_grace).run()
     finally:
         _stop_listening(data_dir, listener)
     return 0

@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 
 from bg_runner.errors import HostGone
 from bg_runner.terminals.host_channel import CLOEXEC_FLAG, RECEIVE
-from bg_runner.terminals.models import HOST_VARIABLE, ID_VARIABLE
+from bg_runner.terminals.identity import HOST_VARIABLE, ID_VARIABLE
 from bg_runner.terminals.protocol import (
     FrameDecoder,
     Message,

@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -70,9 +69,9 @@ class Host:
             terminal.read()
         elif terminal.master >= 0:
             self._look_again(terminal)
-        if not terminal.is_read_to_the_end():
-            at = min(terminal.quiet_until, terminal.drain_until)
-            self.call_later(max(at - time.monotonic(), 0.001), lambda: self.finish_later(terminal))
+        patience = terminal.seconds_to_drain()
+        if patience:
+            self.call_later(patience, lambda: self.finish_later(terminal))
             return
         terminal.finish()
         self._changed(terminal)
@@ -102,7 +101,7 @@ class Host:
         try:
             action()
         except Exception:
-            traceback.print_exc()
+            sys.excepthook(*sys.exc_info())
 
     def _next_timer(self) -> float | None:
         return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None

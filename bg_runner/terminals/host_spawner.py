@@ -6,14 +6,13 @@ import os
 import resource
 import selectors
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
 from bg_runner.terminals.host_channel import Channel
 from bg_runner.terminals.host_terminal import Terminal
-from bg_runner.terminals.models import ProcessId
+from bg_runner.terminals.identity import ProcessId
 from bg_runner.terminals.output import LogWriter, log_directory
 from bg_runner.terminals.processes import process_id
 from bg_runner.terminals.protocol import Message, host_key
@@ -62,18 +61,10 @@ class Spawner:
         if self._spare is None or self._spare[1].closed:
             self._spare = self._fork()
         (process, link), self._spare = self._spare, None
-        terminal = Terminal(
-            id=terminal_id,
-            log=log,
-            rows=rows,
-            cols=cols,
-            supervisor=process,
-            link=link,
-            started_at=round(time.time(), 3),
-            changed=self._changed,
-        )
+        terminal = Terminal(terminal_id, log, (rows, cols), process, link, self._changed)
         link.owner = terminal
-        link.send(request)
+        link.send(request)  # For the process that becomes the command ...
+        link.send({"id": terminal_id})  # ... and for its supervisor.
         return terminal
 
     def _fork(self) -> tuple[ProcessId, Channel[Terminal]]:

@@ -9,10 +9,9 @@ import struct
 import termios
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from bg_runner.terminals.models import Exit, ProcessId
+from bg_runner.terminals.identity import Exit, ProcessId
 
 if TYPE_CHECKING:
     from bg_runner.terminals.host_channel import Channel
@@ -34,8 +33,7 @@ class Client:
         self.armed: dict[int, Terminal] = {}
 
 
-@dataclass(frozen=True)
-class Bell:
+class Bell(NamedTuple):
     """Rings once when the log is longer than `cursor` (None: never for that), or at the exit if it is waited for."""
 
     channel: Channel[Client]
@@ -44,34 +42,40 @@ class Bell:
     at_exit: bool
 
 
-@dataclass
 class Terminal:
     """`pid` is 0 while the supervisor still starts the command. `status` is the wait status of the main process;
-    `exit` comes later: when its output has been read to the end, too."""
+    `exit` comes later: when its output has been read to the end, too. `hung_up` says that the PTY is closed on the
+    other side; a living main process may open it again. `changed` is called when there is more or less to listen for.
+    """
 
-    id: str
-    log: LogWriter
-    rows: int
-    cols: int
-    supervisor: ProcessId
-    link: Channel[Terminal] | None
-    started_at: float
-    changed: Callable[[Terminal], None]
-    pid: int = 0
-    pid_started: int = 0
-    master: int = -1
-    status: int | None = None
-    exit: Exit | None = None
-    # The PTY is closed on the other side. A living main process may open it again.
-    hung_up: bool = False
-    flush_planned: bool = False
-    quiet_until: float = 0.0
-    drain_until: float = 0.0
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        terminal_id: str,
+        log: LogWriter,
+        size: tuple[int, int],
+        supervisor: ProcessId,
+        link: Channel[Terminal],
+        changed: Callable[[Terminal], None],
+    ) -> None:
+        self.id = terminal_id
+        self.log = log
+        self.rows, self.cols = size
+        self.supervisor = supervisor
+        self.link: Channel[Terminal] | None = link
+        self.started_at = round(time.time(), 3)
+        self.pid = 0
+        self.pid_started = 0
+        self.master = -1
+        self.hung_up = False
+        self.status: int | None = None
+        self.exit: Exit | None = None
+        self.flush_planned = False
+        self.input = bytearray()
         self.bells: dict[tuple[int, int], Bell] = {}
         self.waiters: list[tuple[Channel[Client], object]] = []
-        self.input = bytearray()
+        self.quiet_until = 0.0
+        self._drain_until = 0.0
+        self._changed = changed
 
     def info(self) -> Message:
         """For `info`, `list` and `spawn`."""
@@ -120,15 +124,17 @@ class Terminal:
         """The main process ended; its last output may still be in the PTY."""
         if self.status is None:
             now = time.monotonic()
-            self.status, self.quiet_until, self.drain_until = status, now + QUIET, now + LONGEST_DRAIN
+            self.status, self.quiet_until, self._drain_until = status, now + QUIET, now + LONGEST_DRAIN
 
-    def is_read_to_the_end(self) -> bool:
-        """After the main process's end: nothing more of it can come. A child may go on writing; that is kept, too."""
-        now = time.monotonic()
-        return self.hung_up or now >= min(self.quiet_until, self.drain_until)
+    def seconds_to_drain(self) -> float:
+        """After the main process's end: how long to wait for more. At 0 nothing more of it can come.
+
+        A child may hold the PTY open and go on writing; that is kept, too, but not waited for.
+        """
+        return 0.0 if self.hung_up else max(min(self.quiet_until, self._drain_until) - time.monotonic(), 0.0)
 
     def finish(self) -> None:
-        """Record the exit. Only when `is_read_to_the_end`."""
+        """Record the exit. Only when `seconds_to_drain` is 0."""
         if self.status is None or self.exit is not None:
             return
         code: int | None = None
@@ -176,7 +182,7 @@ class Terminal:
             pass
         except OSError:
             self.input.clear()  # Nobody is there to read it.
-        self.changed(self)
+        self._changed(self)
 
     def resize(self, rows: int, cols: int) -> None:
         """Raises: OSError."""

@@ -1,48 +1,14 @@
-"""What the PTY host is asked for and what it answers. Standard library only: the host imports this."""
+"""What the PTY host is asked for and what it answers, as its clients see it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
-ID_VARIABLE = "BG_RUNNER_TERMINAL_ID"
-HOST_VARIABLE = "BG_RUNNER_TERMINAL_HOST"
-DEFAULT_LOG_BYTES = 64 * 1024 * 1024
+from bg_runner.terminals.identity import DEFAULT_LOG_BYTES, ID_VARIABLE, Exit, ProcessId, check_id
 
-
-def check_id(terminal_id: str) -> str:
-    """Return `terminal_id` if it is a valid one: it becomes a directory's name. Raises: ValueError."""
-    if not ID_PATTERN.fullmatch(terminal_id):
-        raise ValueError(f"not a terminal id: {terminal_id!r}")
-    return terminal_id
-
-
-@dataclass(frozen=True)
-class ProcessId:
-    """A process, safe against reuse of its pid.
-
-    `started` is the start time as the kernel gives it: clock ticks since boot on Linux (field 22 of /proc/PID/stat),
-    hundredths of a second since the epoch elsewhere (there compared with a tolerance).
-    """
-
-    pid: int
-    started: int
-
-
-@dataclass(frozen=True)
-class Exit:
-    """How a terminal's main process ended: by `code` or by `signal` (the other is None).
-
-    `cursor` is the end of the log (bytes) when the PTY had been read to its end, `at` the time (s since the epoch).
-    """
-
-    code: int | None
-    signal: int | None
-    cursor: int
-    at: float
+__all__ = ["DEFAULT_LOG_BYTES", "ID_VARIABLE", "Exit", "ProcessId", "SpawnRequest", "TerminalInfo", "check_id"]
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ import shutil
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from bg_runner.terminals.identity import DEFAULT_LOG_BYTES, Exit, check_id
 from bg_runner.terminals.log_index import INDEX_NAME, IndexWriter, Mark, parse_index, read_index
-from bg_runner.terminals.models import DEFAULT_LOG_BYTES, Exit, check_id
 
 SEGMENTS = 8
 TAIL_OF_INDEX = 4096
@@ -41,8 +41,7 @@ def _segment_starts(directory: Path) -> list[int]:
     return sorted(int(name[:-4]) for name in names if len(name) == 24 and name.endswith(".log") and name[:20].isdigit())
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """`data` begins at `cursor` (moved up to `oldest` if what was asked for is deleted; down to `end` if beyond it).
 
     `oldest` and `end` bound what the log holds now; all are bytes.

@@ -16,10 +16,10 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from bg_runner.terminals.models import HOST_VARIABLE, ID_VARIABLE, ProcessId
+from bg_runner.terminals.identity import HOST_VARIABLE, ID_VARIABLE, ProcessId
 from bg_runner.terminals.protocol import host_key
 
 LINUX = sys.platform.startswith("linux")
@@ -31,8 +31,7 @@ RESCAN = 0.1
 ZOMBIE = "ZX"
 
 
-@dataclass(frozen=True)
-class Killed:
+class Killed(NamedTuple):
     """`ended` are the pids that were signalled and are gone, `survivors` those that live; `seconds` is the time."""
 
     ended: list[int]
@@ -40,8 +39,7 @@ class Killed:
     survivors: list[int]
 
 
-@dataclass(frozen=True)
-class _Process:
+class _Process(NamedTuple):
     """A line of the process table."""
 
     pid: int
@@ -93,7 +91,7 @@ def kill_tree(
     Returns as soon as nothing is left. What cannot be ended (another user's process, one that hangs in the kernel)
     is reported as survivors. Blocks up to `grace` + 5 s: never call it on an event loop.
     """
-    return _Hunt(supervisor, main, [tag] if tag else []).run(grace)
+    return _Hunt(supervisor, main, tag).run(grace)
 
 
 def find_leftovers(data_dir: Path, terminal_id: str) -> list[ProcessId]:
@@ -101,7 +99,7 @@ def find_leftovers(data_dir: Path, terminal_id: str) -> list[ProcessId]:
 
     A supervisor is known by the name of a memory file that it holds, the others by descent or by their environment.
     """
-    return [process.id for process in _Leftovers(data_dir, terminal_id).scan(_table()).values()]
+    return [process.id for process in _Leftovers(data_dir, terminal_id).everything(_table()).values()]
 
 
 def end_leftovers(data_dir: Path, terminal_id: str, *, grace: float = 5.0) -> Killed:
@@ -118,13 +116,13 @@ def _mark_name(key: str, terminal_id: str) -> str:
     return f"bgr:{key}:{terminal_id}"
 
 
-@dataclass
 class _Quarry:
     """One process that is to end. `handle` is its pidfd, or -1 where there is none."""
 
-    process: ProcessId
-    handle: int
-    refused: bool = False
+    def __init__(self, process: ProcessId, handle: int) -> None:
+        self.process = process
+        self.handle = handle
+        self.refused = False
 
     def send(self, signum: int) -> None:
         try:
@@ -143,15 +141,13 @@ class _Quarry:
             self.handle = -1
 
 
-@dataclass
 class _Hunt:
     """One `kill_tree`: scans the process table again and again until it is empty below the supervisor."""
 
-    supervisor: ProcessId
-    main: ProcessId | None = None
-    tags: list[tuple[str, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
+    def __init__(self, supervisor: ProcessId, main: ProcessId | None, tag: tuple[str, str] | None) -> None:
+        self.supervisor = supervisor
+        self.main = main
+        self.tag = tag
         self._quarries: dict[ProcessId, _Quarry] = {}
         self._ended: list[int] = []
 
@@ -182,7 +178,7 @@ class _Hunt:
 
     def _roots(self, table: Table) -> list[int]:
         """The supervisor was killed: start from the main process, its session, and whoever carries a tag."""
-        roots = [pid for pid in table if any(_has_variable(pid, tag) for tag in self.tags)]
+        roots = [pid for pid in table if self.tag is not None and _has_variable(pid, self.tag)]
         if self.main is not None:
             found = table.get(self.main.pid)
             if found is not None and _same(found, self.main):
@@ -248,19 +244,28 @@ class _Leftovers(_Hunt):
     """Like a hunt, but for a terminal whose supervisor is not known and may have been killed as well."""
 
     def __init__(self, data_dir: Path, terminal_id: str) -> None:
-        self._key = host_key(data_dir)
-        self._mark = f"/memfd:{_mark_name(self._key, terminal_id)}"
-        self._tag = (ID_VARIABLE, terminal_id)
-        super().__init__(ProcessId(0, 0))
+        key = host_key(data_dir)
+        self._mark = f"/memfd:{_mark_name(key, terminal_id)}"
+        self._host = (HOST_VARIABLE, key)
+        self._id = (ID_VARIABLE, terminal_id)
+        super().__init__(ProcessId(0, 0), None, None)
 
     def scan(self, table: Table) -> Table:
-        supervisors = [
-            pid for pid, process in table.items() if process.name == SUPERVISOR_NAME and _holds(pid, self._mark)
-        ]
-        tagged = [
-            pid for pid in table if _has_variable(pid, self._tag) and _has_variable(pid, (HOST_VARIABLE, self._key))
-        ]
-        found = _below(table, [*supervisors, *tagged])
+        """The tree without its supervisor; that one comes last, when it is alone and does not leave by itself."""
+        supervisors = self.supervisors(table)
+        found = {pid: process for pid, process in self.everything(table).items() if pid not in supervisors}
+        return found or {pid: table[pid] for pid in supervisors}
+
+    def supervisors(self, table: Table) -> set[int]:
+        return {
+            pid
+            for pid, process in table.items()
+            if process.name == SUPERVISOR_NAME and process.state not in ZOMBIE and _holds(pid, self._mark)
+        }
+
+    def everything(self, table: Table) -> Table:
+        tagged = [pid for pid in table if _has_variable(pid, self._id) and _has_variable(pid, self._host)]
+        found = _below(table, [*self.supervisors(table), *tagged])
         found.pop(os.getpid(), None)
         return {pid: process for pid, process in found.items() if process.state not in ZOMBIE}
 

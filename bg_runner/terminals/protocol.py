@@ -13,7 +13,6 @@ stop.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import socket
@@ -76,6 +75,28 @@ class FrameDecoder:
             yield decode_body(body)
 
 
+def receive_one(connection: socket.socket) -> Message | None:
+    """The next message, and not a byte more: the rest is for another reader of a blocking socket. None at its end.
+
+    Raises: ProtocolError, OSError.
+    """
+    header = _receive_exactly(connection, _LENGTH.size)
+    if header is None:
+        return None
+    body = _receive_exactly(connection, _LENGTH.unpack(header)[0])
+    return None if body is None else decode_body(body)
+
+
+def _receive_exactly(connection: socket.socket, size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        part = connection.recv(size - len(data))
+        if not part:
+            return None
+        data += part
+    return bytes(data)
+
+
 def negotiate(ours: Versions, theirs: object) -> int:
     """The highest version in both ranges. Raises: ProtocolError if there is none, or `theirs` is no range."""
     if (
@@ -84,7 +105,7 @@ def negotiate(ours: Versions, theirs: object) -> int:
         or not all(isinstance(bound, int) and not isinstance(bound, bool) for bound in theirs)
     ):
         raise ProtocolError(f"not a range of protocol versions: {theirs!r}")
-    version = min(ours[1], theirs[1])
+    version: int = min(ours[1], theirs[1])
     if version < max(ours[0], theirs[0]):
         raise ProtocolError(
             f"no common protocol version: this side speaks {ours[0]} to {ours[1]}, the other {theirs[0]} to {theirs[1]}"
@@ -102,8 +123,12 @@ def peer_uid(connection: socket.socket) -> int:
 
 
 def host_key(data_dir: Path) -> str:
-    """A short name of the data directory, to tell one host's processes from another's."""
-    return hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:24]
+    """A short name of the data directory, to tell one host's processes and sockets from another's.
+
+    Its device and inode: as good as a hash of its path, and no cryptography in every fork of the host.
+    """
+    status = data_dir.stat()
+    return f"{status.st_dev:x}-{status.st_ino:x}"
 
 
 def listening_path(data_dir: Path) -> Path:

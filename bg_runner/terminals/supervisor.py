@@ -3,16 +3,20 @@
 It is a subreaper: whatever its tree orphans (setsid, nohup, double fork, cleared environment) becomes its child and
 stays attributable. It lives as long as it has children, so "the supervisor is gone" means "the tree is empty".
 
-Talk with the host, over a socket pair: one spawn request comes in, the answer goes out with the PTY's master. Later
-comes `{"signal": n}`, and out goes `{"exit": status}` when the main process ended. `{"release": true}` says that the
-terminal is forgotten: the supervisor leaves, and its orphans go on under the host. If the host vanishes without that,
-the tree is ended: nobody reads the PTY any more, and a rerun must not stand beside a first attempt that still lives.
+Forking is the slow part of a spawn, so both forks happen ahead of it: the spare supervisor has forked its PTY child
+already, which waits between fork and exec for its command. Both read one socket from the host. The first frame is the
+command, for the child; the next one, `{"id": ...}`, for the supervisor, which answers with the child's pid and the
+PTY's master. Later comes `{"signal": n}`, and out goes `{"exit": status}` when the main process ended. `{"release":
+true}` says that the terminal is forgotten: the supervisor leaves, and its orphans go on under the host. If the host
+vanishes without that, the tree is ended: nobody reads the PTY any more, and a rerun must not stand beside a first
+attempt that still lives.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import gc
 import os
 import resource
@@ -20,33 +24,39 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import sys
-from pathlib import Path
+import termios
 from typing import NoReturn, cast
 
 from ptyprocess import PtyProcess
 
-from bg_runner.terminals.models import HOST_VARIABLE, ID_VARIABLE, ProcessId
+from bg_runner.terminals.identity import HOST_VARIABLE, ID_VARIABLE, ProcessId
 from bg_runner.terminals.processes import SUPERVISOR_NAME, kill_tree, process_id, supervisor_mark
-from bg_runner.terminals.protocol import FrameDecoder, Message, encode
+from bg_runner.terminals.protocol import FrameDecoder, Message, encode, receive_one
 
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 GRACE_WITHOUT_HOST = 2.0
+ATTEMPTS_WITHOUT_HOST = 10
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
+LIBC = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
 
 
 def prctl(option: int, argument: int | bytes) -> None:
     """Best effort: only Linux has it."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None, use_errno=True).prctl(option, argument, 0, 0, 0)
+    if LIBC is not None:
+        LIBC.prctl(option, argument, 0, 0, 0)
 
 
 class _Pty(PtyProcess):  # type: ignore[misc]
-    """ptyprocess's destructor sleeps and kills; here the supervisor decides about both."""
+    """ptyprocess's destructor sleeps and kills; here the supervisor decides about both. The child sets its own size."""
 
     def __del__(self) -> None:
         self.fileobj.close()
+
+    def setwinsize(self, rows: int, cols: int) -> None:
+        """The size that `spawn` was given is not the one that the command asked for meanwhile."""
 
 
 class Supervisor:
@@ -56,6 +66,7 @@ class Supervisor:
         self._host = host
         self._key = key
         self._soft_file_limit = soft_file_limit
+        self._decoder = FrameDecoder()
         self._main = 0
         self._main_ended = False
         self._mark = -1
@@ -64,10 +75,11 @@ class Supervisor:
         code = 1
         try:
             self._detach()
-            request = self._host_request()
-            if request is not None and self._spawn(request):
+            if self._spawn():
                 self._supervise()
             code = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
         finally:
             os._exit(code)
 
@@ -87,64 +99,29 @@ class Supervisor:
         prctl(PR_SET_CHILD_SUBREAPER, 1)
         prctl(PR_SET_NAME, SUPERVISOR_NAME.encode())
 
-    def _host_request(self) -> Message | None:
-        """The spawn request; None if the host ended before it had one."""
-        self._decoder = FrameDecoder()
-        while True:
-            data = self._host.recv(65536)
-            if not data:
-                return None
-            for message in self._decoder.feed(data):
-                return message
-
-    def _spawn(self, request: Message) -> bool:
+    def _spawn(self) -> bool:
+        """Have the PTY child ready, wait until it became the command, and tell the host. False if it did not."""
+        command = Command(self._host, self._key, self._soft_file_limit)
         try:
-            pty = self._start(request)
+            # What is named here is never executed: the child becomes the command before.
+            pty = _Pty.spawn(["/bin/sh"], preexec_fn=command.run, pass_fds=(self._host.fileno(),))
         except OSError as error:
-            self._tell({"error": _describe(error, request)})
+            self._tell({"error": str(error)})
             return False
         self._main = pty.pid
+        told = receive_one(self._host)
+        if told is None:
+            self._end_tree()
+            return False
+        if "id" not in told:
+            self._tell({"error": "its process was killed before it became the command"})
+            return False
+        self._mark = supervisor_mark(self._key, cast("str", told["id"]))
         started = process_id(pty.pid)
         answer = encode({"pid": pty.pid, "started": started.started if started else 0, "fds": 1})
         socket.send_fds(self._host, [answer], [pty.fd])
-        del pty  # Closes our copy of the master; the host's is the only one.
+        pty.fileobj.close()  # The host's copy of the master is the only one.
         return True
-
-    def _start(self, request: Message) -> _Pty:
-        """Raises: OSError, if the command cannot be executed."""
-        terminal_id = cast("str", request["id"])
-        env = {**cast("dict[str, str]", request["env"]), ID_VARIABLE: terminal_id, HOST_VARIABLE: self._key}
-        argv = list(cast("list[str]", request["argv"]))
-        cwd = Path(cast("str | None", request["cwd"]) or "/")
-        found = shutil.which(argv[0], path=env.get("PATH", os.defpath)) if "/" not in argv[0] else argv[0]
-        if found is None:
-            raise FileNotFoundError(errno.ENOENT, "not found on the PATH", argv[0])
-        if not cwd.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "no such directory", str(cwd))
-        argv[0] = str(cwd / found) if "/" in found else found
-        self._mark = supervisor_mark(self._key, terminal_id)
-        here = os.getpid()
-        try:
-            pty: _Pty = _Pty.spawn(
-                argv,
-                env=env,
-                preexec_fn=lambda: self._prepare_child(cwd),
-                dimensions=(request["rows"], request["cols"]),
-            )
-        except BaseException:
-            if os.getpid() != here:
-                os._exit(127)  # We are the child, and must not run on as a second supervisor.
-            raise
-        return pty
-
-    def _prepare_child(self, cwd: Path) -> None:
-        """Between fork and exec: what exec does not undo."""
-        for signum in (*IGNORED, signal.SIGXFSZ, signal.SIGCHLD):
-            signal.signal(signum, signal.SIG_DFL)
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (self._soft_file_limit, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-        )
-        os.chdir(cwd)
 
     def _supervise(self) -> None:
         poll = select.poll()
@@ -190,7 +167,7 @@ class Supervisor:
     def _end_tree(self) -> None:
         """The host was killed."""
         me = process_id(os.getpid()) or ProcessId(os.getpid(), 0)
-        for _ in range(10):
+        for _ in range(ATTEMPTS_WITHOUT_HOST):
             kill_tree(me, grace=GRACE_WITHOUT_HOST)
             if not self._reap():
                 return
@@ -200,6 +177,57 @@ class Supervisor:
             self._host.sendall(encode(message))
         except OSError:
             return  # The host is gone, which `_listen` will see.
+
+
+class Command:
+    """The PTY child between fork and exec: it waits for its command and becomes it."""
+
+    def __init__(self, host: socket.socket, key: str, soft_file_limit: int) -> None:
+        self._host = host
+        self._key = key
+        self._soft_file_limit = soft_file_limit
+
+    def run(self) -> NoReturn:
+        """Raises: OSError with the reason, which ptyprocess carries over to the supervisor."""
+        try:
+            self._undo_inherited()
+            request = receive_one(self._host)
+            if request is None:
+                os._exit(0)  # The host ended, and this spare was never needed.
+            self._become(request)
+        except OSError:
+            raise
+        except BaseException as error:
+            raise OSError(f"it could not be started: {error!r}") from None
+
+    def _undo_inherited(self) -> None:
+        """What exec leaves as the host or the supervisor needs it."""
+        for signum in (*IGNORED, signal.SIGXFSZ, signal.SIGCHLD):
+            signal.signal(signum, signal.SIG_DFL)
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self._soft_file_limit, hard))
+
+    def _become(self, request: Message) -> NoReturn:
+        env = cast("dict[str, str]", request["env"])
+        env[ID_VARIABLE], env[HOST_VARIABLE] = cast("str", request["id"]), self._key
+        argv = cast("list[str]", request["argv"])
+        cwd = cast("str | None", request["cwd"]) or "/"
+        size = struct.pack("HHHH", request["rows"], request["cols"], 0, 0)
+        fcntl.ioctl(0, termios.TIOCSWINSZ, size)
+        try:
+            os.chdir(cwd)
+        except OSError as error:
+            raise OSError(f"the directory {cwd} cannot be entered: {error.strerror}") from None
+        program = shutil.which(argv[0], path=env.get("PATH", os.defpath))
+        if program is None:
+            where = "" if "/" in argv[0] else " on the PATH"
+            raise OSError(f"the program {argv[0]!r} was not found{where}, or is not executable")
+        try:
+            os.execve(program, [program, *argv[1:]], env)  # noqa: S606 (no shell: that is the point)
+        except OSError as error:
+            if error.errno == errno.E2BIG:
+                raise OSError("the command and its environment are too long for the system (E2BIG)") from None
+            raise OSError(f"the program {program} cannot be started: {error.strerror}") from None
 
 
 def _drain(descriptor: int) -> None:
@@ -215,16 +243,3 @@ def _signal_group(group: int, signum: int) -> None:
         os.killpg(group, signum)
     except (ProcessLookupError, PermissionError):
         return
-
-
-def _describe(error: OSError, request: Message) -> str:
-    argv = cast("list[str]", request["argv"])
-    if isinstance(error, NotADirectoryError) and error.filename == (request["cwd"] or "/"):
-        return f"the directory {error.filename} does not exist"
-    if error.errno == errno.E2BIG:
-        return "the command and its environment are too long for the system (E2BIG)"
-    if isinstance(error, FileNotFoundError):
-        return f"the program {argv[0]!r} was not found"
-    if isinstance(error, PermissionError):
-        return f"the program {argv[0]!r} may not be executed, or the directory {request['cwd']!r} not be entered"
-    return f"the program {argv[0]!r} cannot be started: {error.strerror or error}"
