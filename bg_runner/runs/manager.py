@@ -200,6 +200,16 @@ class BackgroundTaskManager:
         workspace = self.workspace(session_id)
         return workspace.snapshot(self.instance, self._queue_position(workspace))
 
+    def ready_snapshot(self, session_id: str) -> Snapshot | None:
+        """The last snapshot if it is still true; None if it must be made. Waits for no lock and no disk."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            workspace = self._workspaces.get(session_id)
+            return None if workspace is None else workspace.ready_snapshot(self._queue_position(workspace))
+        finally:
+            self._lock.release()
+
     def stop_task(self, session_id: str) -> str:
         """Stop the workspace's run; twice is harmless. Returns a sentence; the status then holds the receipt.
 

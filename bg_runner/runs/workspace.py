@@ -155,6 +155,11 @@ class Workspace:
             self._snapshot = (key, snapshot)
         return snapshot
 
+    def ready_snapshot(self, queue_position: int | None) -> Snapshot | None:
+        """The last snapshot if nothing has changed since."""
+        last = self._snapshot
+        return last[1] if last is not None and last[0] == (self.version, queue_position, len(self.notices)) else None
+
     def status(self, queue_position: int | None) -> TaskStatus | None:
         with self.lock:
             if self.run is None:
