@@ -5,7 +5,7 @@ import { errorWords } from "./error_words.js";
 import { t } from "./i18n.js";
 import { openScreenshots } from "./lightbox.js";
 
-export function errorCard(row, shots) {
+export function errorCard(row, shots, describeStep) {
   const { code, details = {} } = row.error;
   const { title, message, hint } = errorWords(row.error);
   const shot = shots.find((candidate) => candidate.id === details.screenshot);
@@ -14,7 +14,7 @@ export function errorCard(row, shots) {
     message && h("p", { class: "message" }, message),
     hint && h("p", { class: "hint" }, hint),
     facts(row, details),
-    shot && h("button", { type: "button", class: "frame", on: { click: () => openScreenshots(shots, shots.indexOf(shot), row.name) } },
+    shot && h("button", { type: "button", class: "frame", on: { click: () => openScreenshots(shots, shots.indexOf(shot), row.name, describeStep) } },
       h("img", { src: artifactUrl(shot.id), alt: t("The page when the step failed") }), h("span", {}, t("The page when the step failed"))),
     details.console?.length && [h("h4", {}, t("Errors in the page's console")), h("pre", { class: "console", tabindex: 0 }, details.console.join("\n"))]);
 }

@@ -43,6 +43,15 @@ export function clock(seconds) {
 const dateTime = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 export const when = (iso) => (iso ? dateTime.format(new Date(iso)) : "");
 
+const time = new Intl.DateTimeFormat(language, { timeStyle: "short" });
+const day = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
+
+/** Today's time, or the day. */
+export function shortWhen(iso) {
+  const date = new Date(iso);
+  return (date.toDateString() === new Date().toDateString() ? time : day).format(date);
+}
+
 export function bytes(n) {
   const units = ["B", "KB", "MB", "GB"];
   let step = 0;

@@ -4,7 +4,7 @@ import { openDialog } from "./dialogs.js";
 import { button, h, icon, setText } from "./dom.js";
 import { t } from "./i18n.js";
 
-export function openScreenshots(shots, start, taskName) {
+export function openScreenshots(shots, start, taskName, describeStep) {
   const { dialog, body, foot } = openDialog({ title: taskName || t("Screenshots"), size: "wide", name: "screenshots" });
   let at = start;
   const image = h("img");
@@ -20,9 +20,9 @@ export function openScreenshots(shots, start, taskName) {
   function show(index) {
     at = Math.max(0, Math.min(shots.length - 1, index));
     image.src = artifactUrl(shots[at].id);
-    image.alt = shotWords(shots[at]);
+    image.alt = shotWords(shots[at], describeStep);
     original.href = image.src;
-    setText(caption, t("{n} of {total}", { n: at + 1, total: shots.length }) + ` · ${shotWords(shots[at])}`);
+    setText(caption, t("{n} of {total}", { n: at + 1, total: shots.length }) + ` · ${shotWords(shots[at], describeStep)}`);
     previous.setAttribute("aria-disabled", String(at === 0));
     next.setAttribute("aria-disabled", String(at === shots.length - 1));
   }
@@ -35,6 +35,10 @@ export function openScreenshots(shots, start, taskName) {
   next.focus();
 }
 
-export function shotWords(shot) {
-  return shot.step ? t("Step {n}: {name}", { n: shot.step, name: shot.name }) : shot.name;
+/** What a screenshot shows: the words of its step if they are known, else the name somebody gave it. */
+export function shotWords(shot, describeStep) {
+  const name = shot.name.replace(/\.(jpe?g|png|webp)$/, "");
+  if (!shot.step) return name;
+  const words = /^(step|failure)-?\d*$/.test(name) ? describeStep(shot.step) : name;
+  return words ? t("Step {n}: {name}", { n: shot.step, name: words }) : t("Step {n}", { n: shot.step });
 }

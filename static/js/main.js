@@ -19,11 +19,12 @@ import { isActive, taskWord } from "./status_words.js";
 import { newTask, openTaskForm } from "./task_form.js";
 import { TaskListView } from "./task_list.js";
 import { TaskStore } from "./task_store.js";
+import { stepWords } from "./task_words.js";
 import { welcomePanel } from "./welcome.js";
 
 const feed = new StatusFeed(Number(document.body.dataset.pollInterval) || 3);
 const store = new TaskStore(askAboutConflict);
-const runView = new RunView(byId("background-task-status"), { serverNow: () => feed.serverNow(), runAlone });
+const runView = new RunView(byId("background-task-status"), { serverNow: () => feed.serverNow(), runAlone, describeStep });
 const listView = new TaskListView(store, { edit, runAlone, pickedChanged });
 let status = null;
 
@@ -33,7 +34,13 @@ function runAlone(id) {
   return startBackgroundTasks({ task_indices: [index], ignore_completed: true });
 }
 
-async function edit(id) {
+/** Step `number` of a task in words, as the list has it now; "" if it is not there any more. */
+function describeStep(id, number) {
+  const step = store.tasks.find((task) => task.id === id)?.path?.[number - 1];
+  return step ? stepWords(step) : "";
+}
+
+function edit(id) {
   openForm(store.tasks.find((task) => task.id === id));
 }
 

@@ -33,7 +33,7 @@ export class RunRow {
     this.#context = context;
     this.element.dataset.task = data.id;
     this.element.dataset.status = data.status;
-    redraw(this.state, data.status, (status) => taskState(status));
+    redraw(this.state, [data.status, context.canRun], ([status, over]) => taskState(status, over));
     setText(this.name, data.name || t("Task {n}", { n: data.index + 1 }));
     setText(this.sub, subtitle(data));
     setText(this.progress, data.status === "running" ? percent(data.progress) : "");

@@ -10,14 +10,15 @@ import { receiptNotice } from "./receipt.js";
 
 /** Draw or refresh the panel of `row`; parts that did not change are left alone. */
 export function rowPanel(panel, row, context) {
+  const describeStep = (number) => context.describeStep(row.id, number);
   const parts = (panel.parts ??= makeParts(panel));
   const shots = row.artifacts.filter((artifact) => artifact.kind === "screenshot");
   const downloads = row.artifacts.filter((artifact) => artifact.kind === "download");
   fill(parts.question, row.status === "asking" && [row.id], () => question(row));
-  fill(parts.error, row.status === "failed" && row.error && [row.error, shots], () => errorCard(row, shots));
+  fill(parts.error, row.status === "failed" && row.error && [row.error, shots], () => errorCard(row, shots, describeStep));
   fill(parts.receipt, row.receipt && [row.receipt], () => receiptNotice(row.receipt));
   fill(parts.values, Object.keys(row.values).length && [row.values], () => values(row.values));
-  fill(parts.shots, shots.length && [shots], () => filmstrip(row, shots));
+  fill(parts.shots, shots.length && [shots], () => filmstrip(row, shots, describeStep));
   fill(parts.files, downloads.length && [downloads], () => files(downloads));
   output(parts.output, row);
   fill(parts.actions, [row.log_end > 0, context.canRun, row.id, row.name], () => actions(row, context));
@@ -53,11 +54,11 @@ function values(found) {
   ];
 }
 
-function filmstrip(row, shots) {
+function filmstrip(row, shots, describeStep) {
   const frame = (shot, at) => h("li", {},
-    h("button", { type: "button", class: "frame", on: { click: () => openScreenshots(shots, at, row.name) } },
+    h("button", { type: "button", class: "frame", on: { click: () => openScreenshots(shots, at, row.name, describeStep) } },
       h("img", { src: artifactUrl(shot.id), alt: "", loading: "lazy", decoding: "async" }),
-      h("span", {}, shotWords(shot))));
+      h("span", {}, shotWords(shot, describeStep))));
   return [h("h4", {}, t("Screenshots")), h("ol", { class: "filmstrip" }, shots.map(frame))];
 }
 
@@ -70,7 +71,8 @@ function files(downloads) {
 }
 
 function output(part, row) {
-  part.hidden = !row.output.length;
+  // A flow that went well is told by its screenshots; its log is a click away.
+  part.hidden = !row.output.length || (row.kind === "browser" && row.status === "completed");
   if (part.hidden) return;
   let pre = part.querySelector("pre");
   if (!pre) {

@@ -16,10 +16,10 @@ export class RunView {
   #rows = new Map();
   #status = null;
 
-  constructor(section, { serverNow, runAlone }) {
+  constructor(section, { serverNow, ...actions }) {
     this.section = section;
     this.serverNow = serverNow;
-    this.runAlone = runAlone;
+    this.rowActions = actions; // {runAlone, describeStep}
     this.title = h("h2", { id: "run-heading" });
     this.actions = h("div", { class: "actions" });
     this.figures = this.#makeFigures();
@@ -73,10 +73,10 @@ export class RunView {
   #drawActions(status) {
     const active = isActive(status);
     redraw(this.actions, [active, status.failed_tasks, status.status, window.Notification?.permission], () => [
-      active && notificationButton(() => this.update(this.#status)),
       active && this.stopButton,
+      active && notificationButton(() => this.update(this.#status)),
       !active && canRetry(status) && button({
-        label: t("Run what failed"), glyph: "retry", id: "retry-failed-button",
+        label: status.failed_tasks ? t("Run what failed") : t("Run the rest"), glyph: "retry", id: "retry-failed-button",
         on: () => startBackgroundTasks({ from: "failed" }),
       }),
     ]);
@@ -145,7 +145,7 @@ export class RunView {
     status.tasks.forEach((data, at) => {
       let row = this.#rows.get(data.id);
       if (!row) {
-        row = new RunRow(status.run_id, { runAlone: this.runAlone });
+        row = new RunRow(status.run_id, this.rowActions);
         this.#rows.set(data.id, row);
       }
       row.update(data, { canRun: !isActive(status), now: this.serverNow(), few: status.tasks.length <= FEW_TASKS });

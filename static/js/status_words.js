@@ -31,8 +31,13 @@ const REASONS = {
 const state = ([glyph, word], status) => h("span", { class: "state", dataset: { status } }, icon(glyph), h("span", {}, word));
 
 export const taskWord = (status) => TASK[status]?.[1]() ?? status;
-export const taskState = (status) => state([TASK[status]?.[0] ?? "pending", taskWord(status)], status);
-export const taskGlyph = (status) => TASK[status]?.[0] ?? "pending";
+
+/** A task that still waits when its run is over was not reached. */
+export function taskState(status, runIsOver = false) {
+  const word = status === "pending" && runIsOver ? t("Not reached") : taskWord(status);
+  return state([TASK[status]?.[0] ?? "pending", word], status);
+}
+
 export const skipReason = (reason) => REASONS[reason]?.() ?? "";
 
 /** A run that completed with failures says so. */

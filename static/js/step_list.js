@@ -69,7 +69,7 @@ export class StepList {
     const line = h("div", { class: "step-line" },
       h("span", { class: "number" }, String(n)),
       icon(stepGlyph(step)),
-      h("div", { class: "words" }, h("span", {}, stepWords(step)), selectors && h("code", { title: selectorWords(selectors) }, selectorWords(selectors))),
+      h("div", { class: "words" }, h("span", {}, stepWords(step)), tellsMore(selectors) && h("code", { title: selectorWords(selectors) }, selectorWords(selectors))),
       h("div", { class: "tools" },
         tool("up", t("Move step {n} up", { n }), () => this.#move(at, -1), at === 0, "up"),
         tool("down", t("Move step {n} down", { n }), () => this.#move(at, 1), at === this.#steps.length - 1, "down"),
@@ -142,4 +142,11 @@ export class StepList {
     this.#steps.splice(at, 1);
     this.#draw({ at: Math.min(at, this.#steps.length - 1), selector: "[data-tool=trash]" });
   }
+}
+
+/** Whether the selectors say more than the words beside them, which name the best one. */
+function tellsMore(selectors) {
+  if (!selectors) return false;
+  const flat = [selectors].flat(2);
+  return flat.length > 1 || /^(aria|text)\//.test(flat[0]);
 }

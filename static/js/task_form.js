@@ -76,7 +76,7 @@ class TaskForm {
     this.steps = new StepList(task.path);
     const size = (side, label, placeholder) => this.#add(field({ name: side, label, control: input({ type: "number", min: 100, max: 7680, value: task.viewport?.[side] ?? "", placeholder }) }));
     return [
-      this.#add(field({ name: "start_url", label: t("Address to open first"), control: input({ type: "url", value: task.start_url ?? "", placeholder: "https://" }) })),
+      this.#add(field({ name: "start_url", label: t("Address to open first"), hint: t("Not needed when the first step opens an address."), control: input({ type: "url", value: task.start_url ?? "", placeholder: "https://" }) })),
       this.steps.element,
       h("div", { class: "columns" },
         this.#add(field({ name: "screenshots", label: t("Screenshots"), control: select([["each", t("After each step")], ["failures", t("When a step fails")], ["off", t("Never")]], task.screenshots) })),

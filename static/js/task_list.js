@@ -62,7 +62,7 @@ export class TaskListView {
     entry.element = h("li", { class: "task", dataset: { task: id } },
       h("div", { class: "move" }, entry.up, entry.down),
       h("label", { class: "pick" }, entry.pick),
-      h("div", { class: "body" }, h("div", { class: "name" }, entry.glyph, entry.open), entry.detail, entry.tags),
+      h("div", { class: "body" }, h("div", { class: "name" }, entry.glyph, entry.open), h("div", { class: "below" }, entry.detail, entry.tags)),
       entry.alone, entry.more);
     this.#elements.set(id, entry);
     return entry;
@@ -78,7 +78,8 @@ export class TaskListView {
     entry.open.title = t("Edit {name}", { name });
     setText(entry.detail, taskDetail(task));
     entry.detail.classList.toggle("mono", task.kind === "shell");
-    redraw(entry.tags, taskMarks(task), (marks) => marks.map(({ text, kind = "", glyph }) => h("span", { class: `tag ${kind}` }, glyph && icon(glyph), text)));
+    redraw(entry.tags, taskMarks(task), (marks) => marks.map(({ text, kind = "", glyph, title }) =>
+      h("span", { class: `tag ${kind}`, title }, glyph && icon(glyph), title && h("span", { class: "visually-hidden" }, title), h("span", { "aria-hidden": title ? "true" : null }, text))));
     entry.up.disabled = at === 0;
     entry.down.disabled = at === total - 1;
     entry.alone.disabled = this.#active;

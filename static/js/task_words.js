@@ -1,5 +1,5 @@
 // A task and a step in words.
-import { t, tn, when } from "./i18n.js";
+import { shortWhen, t, tn, when } from "./i18n.js";
 
 export function taskName(task) {
   return task.name || (task.kind === "shell" ? firstLine(task.command) : shortAddress(task.start_url)) || t("Unnamed task");
@@ -17,7 +17,7 @@ export function taskMarks(task) {
   const now = Date.now();
   const marks = [];
   if (!task.enabled) marks.push({ text: t("switched off") });
-  if (task.completed) marks.push({ text: t("succeeded {when}", { when: when(task.completed) }), kind: "good", glyph: "check" });
+  if (task.completed) marks.push({ text: shortWhen(task.completed), title: t("Succeeded {when}", { when: when(task.completed) }), kind: "good", glyph: "check" });
   if (task.expires_at && Date.parse(task.expires_at) <= now) marks.push({ text: t("expired {when}", { when: when(task.expires_at) }), kind: "warn" });
   if (task.not_before && Date.parse(task.not_before) > now) marks.push({ text: t("not before {when}", { when: when(task.not_before) }), kind: "warn" });
   return marks;
