@@ -14,6 +14,7 @@ from flask import (
     request,
     send_from_directory,
 )
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from bg_runner.errors import BgRunnerError, SessionUnknown, Unauthorized
@@ -86,9 +87,9 @@ def _add_login(pages: Blueprint, door: Door) -> None:
         given = parse(LoginRequest, request.get_data(), request.headers.get("Content-Type", "")) if as_json else _form()
         address = request.remote_addr or ""
         if given.token:
-            good, problem = door.check_token(given.token, address), "This is not the token of this server."
+            good, problem = door.check_token(given.token, address), _("This is not the token of this server.")
         else:
-            good, problem = door.redeem(given.code or "", address), "This link has been used or is too old."
+            good, problem = door.redeem(given.code or "", address), _("This link has been used or is too old.")
         if not good:
             raise Unauthorized(problem)
         response: WerkzeugResponse = (
