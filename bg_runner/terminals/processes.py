@@ -27,7 +27,10 @@ SUPERVISOR_NAME = "bgr-supervisor"
 SOFT_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGCONT)
 KILL_PATIENCE = 5.0
 STUCK_PATIENCE = 1.0
+EMPTY_PATIENCE = 0.5
 RESCAN = 0.1
+EMPTY_RESCAN = 0.005
+STRIKES = 50
 ZOMBIE = "ZX"
 
 
@@ -142,7 +145,7 @@ class _Quarry:
 
 
 class _Hunt:
-    """One `kill_tree`: scans the process table again and again until it is empty below the supervisor."""
+    """One `kill_tree`: looks at the process table again and again until nothing is left below the supervisor."""
 
     def __init__(self, supervisor: ProcessId, main: ProcessId | None, tag: tuple[str, str] | None) -> None:
         self.supervisor = supervisor
@@ -150,15 +153,17 @@ class _Hunt:
         self.tag = tag
         self._quarries: dict[ProcessId, _Quarry] = {}
         self._ended: list[int] = []
+        self._is_me = supervisor.pid == os.getpid()
+        self._watched = None if self._is_me else _take(supervisor)
 
     def run(self, grace: float) -> Killed:
         begin = time.monotonic()
         try:
-            left = self._chase(SOFT_SIGNALS, begin + grace, again=False)
-            if left:
-                left = self._chase((signal.SIGKILL,), time.monotonic() + KILL_PATIENCE, again=True)
+            left = self._chase(SOFT_SIGNALS, begin + grace)
+            if left or not self._is_gone():
+                left = self._chase((signal.SIGKILL,), time.monotonic() + KILL_PATIENCE)
         finally:
-            for quarry in self._quarries.values():
+            for quarry in [*self._quarries.values(), *filter(None, [self._watched])]:
                 quarry.close()
         return Killed(sorted(set(self._ended)), round(time.monotonic() - begin, 3), sorted(left))
 
@@ -186,31 +191,59 @@ class _Hunt:
                 roots.append(self.main.pid)
         return roots
 
-    def _chase(self, signals: Iterable[int], deadline: float, *, again: bool) -> list[int]:
-        """Signal what there is, and what appears, until nothing is left or the deadline has come; what is left.
+    def _chase(self, signals: tuple[signal.Signals, ...], deadline: float) -> list[int]:
+        """Signal what there is and what appears, until nothing is left or the deadline has come; what is left then.
 
-        `again` repeats the signals at every scan.
+        KILL is repeated at every look, the softer signals are given once to each process.
         """
+        to_death = signal.SIGKILL in signals
         signalled: set[ProcessId] = set()
         last_news = time.monotonic()
         while True:
             found = self.scan(_table())
             self._forget_ended(found)
-            if not found:
-                return []
-            for process in found.values():
-                if process.id not in signalled:
-                    last_news = time.monotonic()
-                if again or process.id not in signalled:
-                    self._signal(process.id, signals)
-                    signalled.add(process.id)
             now = time.monotonic()
-            stuck = again and now - last_news > STUCK_PATIENCE
-            hopeless = all(quarry.refused for quarry in self._quarries.values()) and bool(self._quarries)
-            if now >= deadline or stuck or hopeless:
+            new = [process.id for process in found.values() if process.id not in signalled]
+            if new:
+                last_news = now
+            if not found and (self._is_gone() or now - last_news > EMPTY_PATIENCE):
+                return []
+            for process in [process.id for process in found.values()] if to_death else new:
+                self._signal(process, signals)
+                signalled.add(process)
+            if to_death:
+                self._strike()
+            hopeless = bool(found) and all(quarry.refused for quarry in self._quarries.values())
+            stuck = to_death and now - last_news > STUCK_PATIENCE
+            if now >= deadline or hopeless or (stuck and found):
                 return list(found)
-            # After KILL a process that forks on and on is caught by being quick, not by waiting.
-            self._wait(min(deadline - now, RESCAN))
+            self._wait(min(deadline - now, RESCAN if found else EMPTY_RESCAN))
+
+    def _is_gone(self) -> bool:
+        """Whether nothing can be left for certain: a supervisor leaves when it has no child any more."""
+        if not self._is_me:
+            return not is_alive(self.supervisor)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return True
+        return False
+
+    def _strike(self) -> None:
+        """Kill the supervisor's own children, many times over and at once.
+
+        A program whose only process forks and ends all the time is gone before a look at the whole table is over.
+        Each new one is a child of the supervisor, and those can be listed within microseconds.
+        """
+        for _ in range(STRIKES):
+            for pid in _children(self.supervisor.pid):
+                quarry = _take(ProcessId(pid, 0), parent=self.supervisor.pid)
+                if quarry is not None:
+                    quarry.send(signal.SIGKILL)
+                    quarry.close()
+                    if not quarry.refused:
+                        self._ended.append(pid)
 
     def _signal(self, process: ProcessId, signals: Iterable[int]) -> None:
         quarry = self._quarries.get(process)
@@ -230,14 +263,15 @@ class _Hunt:
 
     def _wait(self, timeout: float) -> None:
         """Until one of them ends, at most `timeout` seconds."""
-        handles = [quarry.handle for quarry in self._quarries.values() if quarry.handle >= 0]
+        watched = [*self._quarries.values(), *filter(None, [self._watched])]
+        handles = [quarry.handle for quarry in watched if quarry.handle >= 0]
         if not handles:
             time.sleep(min(timeout, 0.01))
             return
         poll = select.poll()
         for handle in handles:
             poll.register(handle, select.POLLIN)
-        poll.poll(timeout * 1000)
+        poll.poll(max(timeout, 0.0) * 1000)
 
 
 class _Leftovers(_Hunt):
@@ -270,21 +304,36 @@ class _Leftovers(_Hunt):
         return {pid: process for pid, process in found.items() if process.state not in ZOMBIE}
 
 
-def _take(process: ProcessId) -> _Quarry | None:
-    """A handle on exactly this process; None if it is gone already."""
-    if not hasattr(os, "pidfd_open"):
-        return _Quarry(process, -1)
-    try:
-        handle = os.pidfd_open(process.pid)
-    except ProcessLookupError:
-        return None
-    except OSError:
-        return _Quarry(process, -1)  # A kernel before 5.3, or no descriptor left.
+def _take(process: ProcessId, parent: int | None = None) -> _Quarry | None:
+    """A handle on exactly this process (or on the child of `parent` with this pid); None if it is gone already."""
+    handle = -1
+    if hasattr(os, "pidfd_open"):
+        try:
+            handle = os.pidfd_open(process.pid)
+        except ProcessLookupError:
+            return None
+        except OSError:
+            handle = -1  # A kernel before 5.3, or no descriptor left.
     found = _look(process.pid)
-    if found is None or not _same(found, process):
+    if found is not None and (found.parent == parent if parent is not None else _same(found, process)):
+        return _Quarry(found.id, handle)
+    if handle >= 0:
         os.close(handle)
-        return None
-    return _Quarry(process, handle)
+    return None
+
+
+def _children(pid: int) -> list[int]:
+    """The living children of a process with one thread; empty where the kernel does not tell."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return []
+    try:
+        return [int(child) for child in os.read(descriptor, 65536).split()]
+    except OSError:
+        return []
+    finally:
+        os.close(descriptor)
 
 
 def _below(table: Table, roots: Iterable[int]) -> Table:

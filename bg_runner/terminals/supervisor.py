@@ -38,7 +38,6 @@ from bg_runner.terminals.protocol import FrameDecoder, Message, encode, receive_
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 GRACE_WITHOUT_HOST = 2.0
-ATTEMPTS_WITHOUT_HOST = 10
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
 LIBC = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
 
@@ -167,10 +166,7 @@ class Supervisor:
     def _end_tree(self) -> None:
         """The host was killed."""
         me = process_id(os.getpid()) or ProcessId(os.getpid(), 0)
-        for _ in range(ATTEMPTS_WITHOUT_HOST):
-            kill_tree(me, grace=GRACE_WITHOUT_HOST)
-            if not self._reap():
-                return
+        kill_tree(me, grace=GRACE_WITHOUT_HOST)
 
     def _tell(self, message: Message) -> None:
         try:
