@@ -115,9 +115,12 @@ def _playwrights_own() -> str:
 
 def starts(path: str) -> bool:
     """Whether this browser can be launched and shows a page; being there is not enough (missing libraries)."""
-    command = [path, "--headless=new", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    if os.geteuid() == 0:
-        command.append("--no-sandbox")
+    # Like the server: with the browser's own sandbox if the kernel allows it.
+    return (os.geteuid() != 0 and _shows_a_page(path)) or _shows_a_page(path, "--no-sandbox")
+
+
+def _shows_a_page(path: str, *flags: str) -> bool:
+    command = [path, "--headless=new", "--disable-gpu", "--no-first-run", "--disable-background-networking", *flags]
     with tempfile.TemporaryDirectory(prefix="bg-runner-browser-", ignore_cleanup_errors=True) as profile:
         command += [f"--user-data-dir={profile}", "--dump-dom", "data:text/html,<p>ready"]
         try:
