@@ -262,7 +262,10 @@ class Browsers:
         assert self._loop is not None
         asyncio.set_event_loop(self._loop)
         self._loop.set_exception_handler(self._on_exception)
-        self._loop.run_forever()
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
 
     def _on_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         # Playwright leaves futures behind when its connection ends; only while one should be up is that news.
