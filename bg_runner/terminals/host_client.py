@@ -102,7 +102,7 @@ class HostClient:
     """
 
     def __init__(self, data_dir: Path, *, versions: Versions = VERSIONS) -> None:
-        self._data_dir = data_dir.resolve()
+        self.data_dir = data_dir.resolve()
         self._versions = versions
         self._lock = threading.Lock()
         self._connection: HostConnection | None = None
@@ -119,15 +119,15 @@ class HostClient:
                 raise HostGone("the client is closed")
             if self._connection is not None and self._connection.alive:
                 return True
-            self._connection = connect(self._data_dir, self._versions)
+            self._connection = connect(self.data_dir, self._versions)
             attempts = 3 if start else 0
             while self._connection is None and attempts:
                 # More than one attempt, because a host may end (nothing to do) just when we find it.
                 attempts -= 1
-                start_host(self._data_dir)
-                self._connection = connect(self._data_dir, self._versions)
+                start_host(self.data_dir)
+                self._connection = connect(self.data_dir, self._versions)
             if self._connection is None and start:
-                raise HostGone("the PTY host does not stay", hint=f"Look at {self._data_dir / 'host.log'}.")
+                raise HostGone("the PTY host does not stay", hint=f"Look at {self.data_dir / 'host.log'}.")
             return self._connection is not None
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import select
 import socket
@@ -28,6 +29,7 @@ from bg_runner.terminals.protocol import (
     peer_uid,
 )
 
+log = logging.getLogger(__name__)
 ANSWER_TIMEOUT = 30.0
 START_TIMEOUT = 20.0
 MAX_HOST_LOG = 1024 * 1024
@@ -135,7 +137,7 @@ class HostConnection:
             if "bell" in message:
                 bell = self.bells.get(cast("int", message["bell"]))
                 if bell is not None:
-                    bell(message)
+                    _ring(bell, message)
             else:
                 self._answer(message)
         return True
@@ -162,7 +164,15 @@ class HostConnection:
         for request in pending:
             request.done.release()
         for bell in bells:
-            bell(None)
+            _ring(bell, None)
+
+
+def _ring(bell: Bell, message: Message | None) -> None:
+    """A callback that fails must not take the connection of all others with it."""
+    try:
+        bell(message)
+    except Exception:
+        log.exception("a callback of a watch failed")
 
 
 def connect(data_dir: Path, versions: Versions) -> HostConnection | None:
