@@ -46,7 +46,9 @@ class Settings(BaseSettings):
     tls_cert: Path | None = Field(None, description="Certificate file (PEM).")
     tls_key: Path | None = Field(None, description="Key file (PEM) of the certificate.")
     max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Largest request body.")
-    shutdown_timeout: float = Field(4.0, gt=0, le=30, description="Longest wait for open connections at exit.")
+    shutdown_timeout: float = Field(
+        4.0, gt=0, le=30, description="Longest time that ending takes, connections and runs together."
+    )
 
     # Who may come in
     token: str | None = Field(

@@ -9,7 +9,8 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Protocol
 
@@ -30,8 +31,7 @@ from bg_runner.web.services import Services
 from bg_runner.web.urls import login_url
 
 log = logging.getLogger(__name__)
-CLOSE_SECONDS = 3.0
-CONNECTIONS_SECONDS = 1.0
+LAST_SECONDS = 0.7
 
 
 class RunningApp(Protocol):
@@ -57,11 +57,12 @@ def serve(settings: Settings, build: Callable[[Settings, str], RunningApp]) -> N
         token = load_token(settings.data_dir, settings.token)
         access_log.configure(settings.log_level, token)
         app = build(settings, token)
+        server = _Server(settings, app)
         try:
             app.start()
-            _Server(settings, app).run_until_signal(listener)
+            server.run_until_signal(listener)
         finally:
-            app.close(CLOSE_SECONDS)
+            app.close(server.seconds_left())
         _say_what_goes_on(app)
 
 
@@ -122,15 +123,16 @@ class _Server:
             proxy_headers=settings.behind_proxy or settings.public_url is not None,
             backlog=2048,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=max(1, int(min(settings.shutdown_timeout, CONNECTIONS_SECONDS))),
+            timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout / 4)),
             ssl_certfile=settings.tls_cert,
             ssl_keyfile=settings.tls_key,
         )
         self._uvicorn = uvicorn.Server(config)
-        self._ending = False
+        self._ending_since: float | None = None
 
     def run_until_signal(self, listener: socket.socket) -> None:
-        with self._signals(), asyncio.Runner(loop_factory=self._uvicorn.config.get_loop_factory()) as runner:
+        self._install_signals()
+        with asyncio.Runner(loop_factory=self._uvicorn.config.get_loop_factory()) as runner:
             runner.run(self._serve(listener))
 
     async def _serve(self, listener: socket.socket) -> None:
@@ -155,22 +157,16 @@ class _Server:
         click.echo(f"Open this address once, within {minutes} minutes:  {login_url(base, code)}")
         click.echo("A new one: bg-runner link. Ctrl-C ends the server; what runs in the background goes on.")
 
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            # From here on a second Ctrl-C still ends us at once; a second SIGTERM changes nothing.
-            del before
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    def _install_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._ending:
+        if self._ending_since is not None:
             if number == signal.SIGINT:
                 os._exit(130)
             return
-        self._ending = True
+        self._ending_since = time.monotonic()
         # In a thread: a handler runs between any two instructions, where a lock may be held already.
         threading.Thread(target=self._end, name="shutdown", daemon=True).start()
 
@@ -179,6 +175,15 @@ class _Server:
             self._app.begin_shutdown()
         finally:
             self._uvicorn.should_exit = True
+        # Python waits at exit for every worker thread; one that hangs on a disk must not keep us.
+        time.sleep(self._settings.shutdown_timeout + LAST_SECONDS)
+        log.error("something did not end in time; the next start resumes every run all the same")
+        os._exit(0)
+
+    def seconds_left(self) -> float:
+        """Of the time that ending may take."""
+        elapsed = 0.0 if self._ending_since is None else time.monotonic() - self._ending_since
+        return max(1.0, self._settings.shutdown_timeout - elapsed)
 
 
 def _say_what_goes_on(app: RunningApp) -> None:
