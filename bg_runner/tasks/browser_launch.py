@@ -7,6 +7,7 @@ import contextlib
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from bg_runner.errors import NoBrowser
 from bg_runner.settings import Settings
 
 LAUNCH_TIMEOUT_MS = 30_000
+DRIVER_LIBRARY = "libatomic1"
 ON_PATH = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHANNELS = {"Chrome": "chrome", "Edge": "msedge"}
 ARGS = (
@@ -109,7 +111,8 @@ def install_command() -> str:
     sudo = "" if os.geteuid() == 0 else "sudo "
     ids = _os_release()
     if shutil.which("apt-get") and "debian" in ids and "ubuntu" not in ids:
-        return f"{sudo}apt-get install -y chromium"
+        # A bare Debian has no package lists and not the library that Playwright's Node.js needs.
+        return f"{sudo}apt-get update && {sudo}apt-get install -y chromium {DRIVER_LIBRARY}"
     if shutil.which("dnf"):
         return f"{sudo}dnf install -y chromium"
     if shutil.which("pacman"):
@@ -136,7 +139,11 @@ async def launch(settings: Settings, known: Candidate | None, directory: Path) -
     Raises: NoBrowser, whose message names what was tried and whose hint is the command that installs one.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    driver = await _start_driver(directory)
+    try:
+        driver = await _start_driver(directory)
+    except Exception as error:  # a bare Exception when its Node.js ends at once
+        shutil.rmtree(directory, ignore_errors=True)
+        raise await asyncio.to_thread(_driver_problem) from error
     refused: list[Refused] = []
     try:
         tried = [known] if known is not None else []
@@ -171,8 +178,25 @@ async def _start_driver(directory: Path) -> Playwright:
                     os.environ[NODE_VARIABLE] = before
 
 
+def _node() -> Path:
+    return Path(os.environ.get(NODE_VARIABLE) or Path(playwright.__file__).parent / "driver" / "node")
+
+
+def _driver_problem() -> NoBrowser:
+    """Why Playwright's Node.js does not start, as an error; Playwright itself only sees that it is gone."""
+    try:
+        asked = subprocess.run([_node(), "--version"], capture_output=True, text=True, check=False, timeout=10)
+        said = asked.stderr.strip().splitlines()
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = [str(error)]
+    reason = said[-1][-300:] if said else "its Node.js ended at once"
+    problem = NoBrowser(f"Playwright does not start: {reason}", hint=f"Install what it lacks: {install_command()}")
+    problem.refused = (Refused("Playwright", reason),)  # type: ignore[attr-defined]
+    return problem
+
+
 def _write_wrapper(directory: Path) -> Path | None:
-    node = Path(os.environ.get(NODE_VARIABLE) or Path(playwright.__file__).parent / "driver" / "node")
+    node = _node()
     wrapper = directory / "driver.sh"
     values = {"tmp": shlex.quote(str(directory)), "python": shlex.quote(sys.executable), "node": shlex.quote(str(node))}
     wrapper.write_text(WRAPPER.format(**values), encoding="utf-8")
