@@ -234,7 +234,7 @@ def test_a_bell_rings_once_and_again_when_armed(host: HostClient) -> None:
     host.write("t", b"one\n")
     assert bells.expect(1).kind == "output"
     host.write("t", b"two\n")
-    wait_for_output(host, "t", b"two")
+    wait_for_output(host, "t", b"two\r\n")
     host.list()  # Whatever the host had to say has been said now.
     assert len(bells.events) == 1
     watch.rearm(5)  # Level-triggered: there is more than that already.
