@@ -8,7 +8,7 @@ endif
 ARGS ?=
 SETUP = $(if $(PYTHON),$(PYTHON) -m scripts.setup,$(error Python 3.11 or later is needed: apt-get install -y python3))
 
-.PHONY: run setup test lint bench lock clean
+.PHONY: run setup test lint bench lock messages clean
 
 run:
 	@$(SETUP) run
@@ -36,6 +36,11 @@ bench:
 lock:
 	@$(SETUP) lint
 	.venv/bin/python -m scripts.lock $(ARGS)
+
+# New texts of the pages into the catalogues of bg_runner/translations.
+messages:
+	@$(SETUP) lint
+	.venv/bin/python -m scripts.messages
 
 clean:
 	rm -rf .venv node_modules static/vendor dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,1 +1,1 @@
-"""Setting up a checkout: `python -m scripts.setup`, called by the Makefile. Uses the standard library only."""
+"""Setting up and looking after a checkout. What `scripts.setup` imports uses the standard library only."""
