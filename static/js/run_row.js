@@ -35,7 +35,7 @@ export class RunRow {
     this.element.dataset.status = data.status;
     redraw(this.state, [data.status, context.canRun], ([status, over]) => taskState(status, over));
     setText(this.name, data.name || t("Task {n}", { n: data.index + 1 }));
-    setText(this.sub, subtitle(data));
+    setText(this.sub, subtitle(data, this.actions.describeStep));
     setText(this.progress, data.status === "running" ? percent(data.progress) : "");
     this.tick(context.now);
     this.#draw();
@@ -69,10 +69,10 @@ export class RunRow {
   }
 }
 
-function subtitle(data) {
+function subtitle(data, describeStep) {
   if (data.status === "skipped") return skipReason(data.reason);
   if (data.status === "running" && data.step) {
-    return t("Step {step} of {total}: {label}", { step: data.step, total: data.total_steps, label: data.step_label ?? "" });
+    return t("Step {step} of {total}: {label}", { step: data.step, total: data.total_steps, label: describeStep(data.id, data.step) || (data.step_label ?? "") });
   }
   if (data.status === "failed") return data.error?.message ?? "";
   const count = (kind) => data.artifacts.filter((artifact) => artifact.kind === kind).length;

@@ -18,7 +18,7 @@ export function rowPanel(panel, row, context) {
   fill(parts.error, row.status === "failed" && row.error && [row.error, shots], () => errorCard(row, shots, describeStep));
   fill(parts.receipt, row.receipt && [row.receipt], () => receiptNotice(row.receipt));
   fill(parts.values, Object.keys(row.values).length && [row.values], () => values(row.values));
-  fill(parts.shots, shots.length && [shots], () => filmstrip(row, shots, describeStep));
+  filmstrip(parts.shots, row, shots, describeStep);
   fill(parts.files, downloads.length && [downloads], () => files(downloads));
   output(parts.output, row);
   fill(parts.actions, [row.log_end > 0, context.canRun, row.id, row.name], () => actions(row, context));
@@ -54,12 +54,25 @@ function values(found) {
   ];
 }
 
-function filmstrip(row, shots, describeStep) {
-  const frame = (shot, at) => h("li", {},
-    h("button", { type: "button", class: "frame", on: { click: () => openScreenshots(shots, at, row.name, describeStep) } },
-      h("img", { src: artifactUrl(shot.id), alt: "", loading: "lazy", decoding: "async" }),
-      h("span", {}, shotWords(shot, describeStep))));
-  return [h("h4", {}, t("Screenshots")), h("ol", { class: "filmstrip" }, shots.map(frame))];
+/** Frames are added, never drawn again: pictures do not flicker, and the strip follows its end unless somebody looks back. */
+function filmstrip(part, row, shots, describeStep) {
+  part.hidden = !shots.length;
+  if (part.hidden) return part.replaceChildren();
+  let strip = part.querySelector("ol");
+  const same = strip && [...strip.children].every((frame, at) => frame.dataset.shot === shots[at]?.id);
+  if (!same) part.replaceChildren(h("h4", {}, t("Screenshots")), (strip = h("ol", { class: "filmstrip" })));
+  part.shots = shots;
+  if (strip.children.length === shots.length) return undefined;
+  const atEnd = strip.scrollWidth - strip.scrollLeft - strip.clientWidth < 24;
+  for (let at = strip.children.length; at < shots.length; at += 1) {
+    const open = () => openScreenshots(part.shots, at, row.name, describeStep);
+    strip.append(h("li", { dataset: { shot: shots[at].id } },
+      h("button", { type: "button", class: "frame", on: { click: open } },
+        h("img", { src: artifactUrl(shots[at].id), alt: "", decoding: "async" }),
+        h("span", {}, shotWords(shots[at], describeStep)))));
+  }
+  if (row.status === "running" && atEnd) strip.scrollLeft = strip.scrollWidth;
+  return undefined;
 }
 
 function files(downloads) {
