@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def rank(item: pytest.Item) -> tuple[bool, int]:
         drives_page = "playwright" in getattr(item, "fixturenames", ())
-        return drives_page, next((stages[part] for part in item.path.parts[::-1] if part in stages), 0)
+        return drives_page, next((stages[part] for part in item.path.parts[::-1] if part in stages), 1)
 
     items.sort(key=rank)
 
