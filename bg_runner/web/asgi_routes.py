@@ -178,7 +178,7 @@ def _presentable(data: bytes) -> int:
     for back in range(1, min(4, size) + 1):
         byte = data[-back]
         if byte & 0xC0 != 0x80:
-            length = 1 if byte < 0xC0 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            length = 1 if byte < 0xC0 or byte > 0xF7 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
             size -= back if length > back else 0
             break
     cut_off = _CUT_OFF.search(data, max(0, size - LONGEST_ESCAPE), size)
