@@ -49,7 +49,7 @@ class Bench:
 
     @classmethod
     def make(cls, data_dir: Path, **settings: Any) -> Bench:
-        made = Settings(_env_file=None, data_dir=data_dir, **settings)  # type: ignore[call-arg]
+        made = Settings(_env_file=None, data_dir=data_dir, **settings)
         browsers = Browsers(made)
         return cls(made, browsers, BrowserTaskExecutor(made, browsers))
 

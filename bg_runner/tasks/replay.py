@@ -108,8 +108,6 @@ def _late(step: s.Step, deadline: Deadline) -> str:
     limit = f"{deadline.timeout_ms:.0f} ms"
     if isinstance(step, s.Navigate):
         return f"{step.url} did not load within {limit}."
-    if isinstance(step, s.WaitForExpression):
-        return f"The expression did not become true within {limit}: {step.expression[:200]}"
     if step.assertedEvents:
         return f"The step should have opened a page ({step.assertedEvents[0].url or 'any'}), but none came in {limit}."
     return f"The step did not end within {limit}."

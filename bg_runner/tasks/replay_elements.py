@@ -96,12 +96,11 @@ def _look_for_place(context: BrowserContext, main: Page, step: BaseStep) -> tupl
     return Place(page, frame), ""
 
 
-async def ask(frame: Frame, request: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
+async def ask(frame: Frame, request: dict[str, Any], deadline: Deadline, *, source: str | None = None) -> Any:
     """Let the page answer `request`; a page that navigates meanwhile is asked again. Raises: PlaywrightError."""
     while True:
         try:
-            answer = await frame.evaluate(script("replay_page.js"), _timed(request, deadline))
-            return dict(answer)
+            return await frame.evaluate(source or script("replay_page.js"), _timed(request, deadline))
         except PlaywrightError as error:
             await _again(error, frame, deadline)
 

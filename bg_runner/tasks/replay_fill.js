@@ -35,6 +35,7 @@
   if (before === value) return null;
   if (!before || !value.startsWith(before)) {
     put('');
+    if (!value) return null; // As in the reference: a field that is emptied gets neither focus nor event.
     element.focus();
     return value;
   }

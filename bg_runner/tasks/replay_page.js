@@ -150,7 +150,7 @@
     observer.observe(element.ownerSVGElement ?? element);
   });
 
-  const toView = (element) => element.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});
+  const toView = (element) => element.scrollIntoViewIfNeeded(true);
 
   // The element's boxes, cut to what the document shows, in the frame's own coordinates.
   function clickableBox(element) {

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from bg_runner.errors import AssertionFailed, BgRunnerError, SecretMissing, StepFailed, UrlRefused
+from bg_runner.errors import AssertionFailed, BgRunnerError, SecretMissing, StepFailed, StepTimeout, UrlRefused
 from bg_runner.tasks import steps as s
 from bg_runner.tasks.replay_elements import Found, ask, chains, find_ready, script
 from bg_runner.tasks.replay_input import Press
@@ -16,6 +16,21 @@ from bg_runner.tasks.replay_stage import Moment, Stage
 
 KEY_PAUSE = 0.1
 TYPE_AT_MOST = 100
+# Runs in the page: a promise is waited for, as in the reference.
+EXPRESSION = """async ({timeout}) => {
+  const end = performance.now() + timeout;
+  const pause = () => new Promise((resolve) => {
+    const timer = setTimeout(resolve, 60);
+    requestAnimationFrame(() => { clearTimeout(timer); resolve(); });
+  });
+  for (;;) {
+    if (await (
+%s
+    )) return true;
+    if (performance.now() >= end) return false;
+    await pause();
+  }
+}"""
 
 Handler = Callable[[Stage, Any, Moment], Awaitable[None]]
 
@@ -122,8 +137,9 @@ async def wait_for_element(stage: Stage, step: s.WaitForElement, at: Moment) -> 
 
 async def wait_for_expression(stage: Stage, step: s.WaitForExpression, at: Moment) -> None:
     async with stage.acting(step, at):
-        expression = f"() => {{ return (\n{step.expression}\n); }}"
-        await at.place.frame.wait_for_function(expression, timeout=at.deadline.left_ms())
+        if not await ask(at.place.frame, {}, at.deadline, source=EXPRESSION % step.expression):
+            limit = f"{at.deadline.timeout_ms:.0f} ms"
+            raise StepTimeout(f"The expression did not become true within {limit}: {step.expression[:200]}")
 
 
 async def close(stage: Stage, step: s.Close, at: Moment) -> None:

@@ -201,8 +201,9 @@ Step = Annotated[
 
 def selectors_of(step: Step) -> list[Selector]:
     """What the step looks for; empty if it looks for nothing."""
-    holder = step.parameters if isinstance(step, _CustomStep) else step
-    return list(getattr(holder, "selectors", None) or [])
+    holder: BaseModel = step.parameters if isinstance(step, _CustomStep) else step
+    # A field of that name in a step that knows none is one that is only kept.
+    return list(getattr(holder, "selectors") or []) if "selectors" in type(holder).model_fields else []  # noqa: B009
 
 
 def describe(selectors: list[Selector]) -> list[str]:
