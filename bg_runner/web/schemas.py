@@ -53,7 +53,9 @@ class SaveTasksRequest(Request):
 class ImportRequest(Request):
     recording: dict[str, object] | str = Field(description="A Chrome DevTools Recorder export, parsed or as text.")
     add: bool = Field(False, strict=True, description="Append the task to the list.")
-    secrets: dict[str, str] = Field({}, description="Step number (from 1) -> name of the secret its value becomes.")
+    secrets: dict[str, str] = Field(
+        {}, description="Step of the task's path (from 1) -> name of the secret its value becomes."
+    )
     store_secrets: bool = Field(False, strict=True, description="Store the recorded values under these names.")
 
 
@@ -120,7 +122,16 @@ class ImportProblem(BaseModel):
     message: str
 
 
+class UnknownField(BaseModel):
+    """A field that means nothing here; `step` is null for a field of the recording itself."""
+
+    step: int | None
+    field: str
+
+
 class RecordedPassword(BaseModel):
+    """A step of the task's path (from 1) that types what looks like a password."""
+
     step: int
     suggested: str = Field(description="A name for the secret.")
 
@@ -128,7 +139,7 @@ class RecordedPassword(BaseModel):
 class ImportAnswer(Answer):
     task: Task
     problems: list[ImportProblem]
-    unknown_fields: list[str]
+    unknown_fields: list[UnknownField]
     passwords: list[RecordedPassword]
     revision: int | None = Field(None, description="The list's revision if the task was added.")
 
