@@ -72,6 +72,12 @@ class Channel(Generic[Owner]):
         self._queue.clear()
         self._on_close(self)
 
+    def finish(self) -> None:
+        """The peer's process ended: take what it still said, then close. (Its children may hold the socket open.)"""
+        while not self.closed and self._receive():
+            pass
+        self.close()
+
     def _ready(self, events: int) -> None:
         if not self.closed and events & selectors.EVENT_WRITE:
             self._send_queued()
@@ -102,25 +108,27 @@ class Channel(Generic[Owner]):
             self._events = events
             self._selector.modify(self._socket, events, self._ready)
 
-    def _receive(self) -> None:
+    def _receive(self) -> bool:
+        """False if there was nothing to receive."""
         try:
             data, descriptors, _, _ = socket.recv_fds(self._socket, RECEIVE, 4, CLOEXEC_FLAG)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             self.close()
-            return
+            return False
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
         self.descriptors.extend(descriptors)
         if not data:
             self.close()
-            return
+            return False
         try:
             for message in self._messages(data):
                 self._on_message(self, message)
         except ProtocolError:
             self.close()
+        return True
 
     def _messages(self, data: bytes) -> Iterator[Message]:
         for message in self._decoder.feed(data):

@@ -135,6 +135,11 @@ class HostClient:
         """Which host process this is; another one after a host was lost. Raises: HostGone."""
         return self._connected().instance
 
+    @property
+    def version(self) -> int:
+        """The protocol version that is spoken with the host. Raises: HostGone."""
+        return self._connected().version
+
     def spawn(self, request: SpawnRequest) -> TerminalInfo:
         """Start a command; if the id exists already, return what it is. Raises: SpawnFailed, HostGone, ValueError."""
         answer = self._ask(

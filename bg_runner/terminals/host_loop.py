@@ -26,6 +26,7 @@ from bg_runner.terminals.host_terminal import Client, Terminal
 from bg_runner.terminals.protocol import Message, peer_uid
 
 RETRY = 1.0
+SPAWN_ATTEMPTS = 3
 UNKNOWN_STATUS = -1
 
 
@@ -155,8 +156,11 @@ class Host:
             self._main_ended(terminal, cast("int", message["exit"]))
         elif "error" in message:
             self._spawn_failed(terminal, cast("str", message["error"]))
+        elif "unused" in message:
+            self._spawn_again(terminal)
         elif "pid" in message:
             terminal.pid, terminal.pid_started = cast("int", message["pid"]), cast("int", message["started"])
+            terminal.request = {}
             self._mains[terminal.pid] = terminal
             terminal.master = link.descriptors.popleft()
             os.set_blocking(terminal.master, False)
@@ -165,6 +169,18 @@ class Host:
             for channel, seq in terminal.waiters:
                 channel.send({"seq": seq, **answer})
             terminal.waiters.clear()
+
+    def _spawn_again(self, terminal: Terminal) -> None:
+        old, terminal.link = terminal.link, None
+        if old is not None:
+            old.owner = None
+        if terminal.attempts >= SPAWN_ATTEMPTS:
+            self._spawn_failed(terminal, "its processes were killed before they could begin")
+            return
+        try:
+            self.spawner.spawn_again(terminal)
+        except OSError as error:
+            self._spawn_failed(terminal, f"no process could be started: {error}")
 
     def _spawn_failed(self, terminal: Terminal, reason: str) -> None:
         self.terminals.pop(terminal.id, None)
@@ -206,6 +222,7 @@ class Host:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     return
+                self.spawner.ended(pid)
                 if pid in self._mains:
                     self._main_ended(self._mains[pid], status)
 

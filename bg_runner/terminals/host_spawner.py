@@ -6,6 +6,7 @@ import os
 import resource
 import selectors
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -17,6 +18,8 @@ from bg_runner.terminals.output import LogWriter, log_directory
 from bg_runner.terminals.processes import process_id
 from bg_runner.terminals.protocol import Message, host_key
 from bg_runner.terminals.supervisor import Supervisor
+
+SPARE_PAUSE = 1.0
 
 
 class Spawner:
@@ -37,12 +40,17 @@ class Spawner:
         self._on_close = on_close
         self._changed = changed
         self._spare: tuple[ProcessId, Channel[Terminal]] | None = None
+        self._next_spare = 0.0
+        self._links: dict[int, Channel[Terminal]] = {}
         self._soft_file_limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
     def prepare(self) -> None:
         """Have a spare supervisor. Without one (no more processes allowed) the next spawn tries again."""
-        if self._spare is None or self._spare[1].closed:
+        if self._spare is not None and self._spare[1].closed:
+            # Something kills them: do not feed it as fast as we can.
+            self._spare, self._next_spare = None, time.monotonic() + SPARE_PAUSE
+        if self._spare is None and time.monotonic() >= self._next_spare:
             try:
                 self._spare = self._fork()
             except OSError:
@@ -58,14 +66,34 @@ class Spawner:
         """Begin to start a command: the supervisor answers later. Raises: OSError."""
         terminal_id, rows, cols = cast("str", request["id"]), cast("int", request["rows"]), cast("int", request["cols"])
         log = LogWriter(log_directory(self._data_dir, terminal_id), cast("int", request["log_bytes"]), rows, cols)
+        process, link = self._take()
+        terminal = Terminal(terminal_id, log, (rows, cols), process, link, self._changed)
+        terminal.request = request
+        self._assign(terminal, link)
+        return terminal
+
+    def spawn_again(self, terminal: Terminal) -> None:
+        """The supervisor was lost before the command began: use another one. Raises: OSError."""
+        terminal.supervisor, link = self._take()
+        self._assign(terminal, link)
+
+    def ended(self, pid: int) -> None:
+        """A child of the host ended; if it was a supervisor, hear its last words."""
+        link = self._links.pop(pid, None)
+        if link is not None:
+            link.finish()
+
+    def _take(self) -> tuple[ProcessId, Channel[Terminal]]:
         if self._spare is None or self._spare[1].closed:
             self._spare = self._fork()
-        (process, link), self._spare = self._spare, None
-        terminal = Terminal(terminal_id, log, (rows, cols), process, link, self._changed)
-        link.owner = terminal
-        link.send(request)  # For the process that becomes the command ...
-        link.send({"id": terminal_id})  # ... and for its supervisor.
-        return terminal
+        taken, self._spare = self._spare, None
+        return taken
+
+    def _assign(self, terminal: Terminal, link: Channel[Terminal]) -> None:
+        terminal.link, link.owner = link, terminal
+        terminal.attempts += 1
+        link.send(terminal.request)  # For the process that becomes the command ...
+        link.send({"id": terminal.id})  # ... and for its supervisor.
 
     def _fork(self) -> tuple[ProcessId, Channel[Terminal]]:
         ours, theirs = socket.socketpair()
@@ -79,4 +107,5 @@ class Spawner:
         finally:
             theirs.close()
         link = Channel(ours, self._selector, self._on_message, self._on_close)
+        self._links[pid] = link
         return process_id(pid) or ProcessId(pid, 0), link

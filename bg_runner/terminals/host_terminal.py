@@ -62,6 +62,8 @@ class Terminal:
         self.rows, self.cols = size
         self.supervisor = supervisor
         self.link: Channel[Terminal] | None = link
+        self.request: Message = {}
+        self.attempts = 0
         self.started_at = round(time.time(), 3)
         self.pid = 0
         self.pid_started = 0

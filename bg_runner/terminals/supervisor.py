@@ -18,6 +18,7 @@ import ctypes
 import errno
 import fcntl
 import gc
+import mmap
 import os
 import resource
 import select
@@ -100,7 +101,8 @@ class Supervisor:
 
     def _spawn(self) -> bool:
         """Have the PTY child ready, wait until it became the command, and tell the host. False if it did not."""
-        command = Command(self._host, self._key, self._soft_file_limit)
+        taken = mmap.mmap(-1, 1)
+        command = Command(self._host, self._key, self._soft_file_limit, taken)
         try:
             # What is named here is never executed: the child becomes the command before.
             pty = _Pty.spawn(["/bin/sh"], preexec_fn=command.run, pass_fds=(self._host.fileno(),))
@@ -108,12 +110,13 @@ class Supervisor:
             self._tell({"error": str(error)})
             return False
         self._main = pty.pid
+        if taken[0] == 0:
+            # It was killed while it waited, so whatever the host asked for meanwhile has not begun.
+            self._tell({"unused": True})
+            return False
         told = receive_one(self._host)
         if told is None:
             self._end_tree()
-            return False
-        if "id" not in told:
-            self._tell({"error": "its process was killed before it became the command"})
             return False
         self._mark = supervisor_mark(self._key, cast("str", told["id"]))
         started = process_id(pty.pid)
@@ -178,10 +181,11 @@ class Supervisor:
 class Command:
     """The PTY child between fork and exec: it waits for its command and becomes it."""
 
-    def __init__(self, host: socket.socket, key: str, soft_file_limit: int) -> None:
+    def __init__(self, host: socket.socket, key: str, soft_file_limit: int, taken: mmap.mmap) -> None:
         self._host = host
         self._key = key
         self._soft_file_limit = soft_file_limit
+        self._taken = taken  # One byte that the supervisor sees, too: whether the command was received.
 
     def run(self) -> NoReturn:
         """Raises: OSError with the reason, which ptyprocess carries over to the supervisor."""
@@ -190,6 +194,7 @@ class Command:
             request = receive_one(self._host)
             if request is None:
                 os._exit(0)  # The host ended, and this spare was never needed.
+            self._taken[0] = 1
             self._become(request)
         except OSError:
             raise
