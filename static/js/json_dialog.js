@@ -43,7 +43,7 @@ export function openJson(store) {
       ui.close();
     } catch (error) {
       const { title, message, hint } = errorWords(error);
-      const fields = fieldsOf(error).map((one) => `${one.field}: ${one.message}`);
+      const fields = fieldsOf(error).map((one) => `${one.path}: ${one.message}`);
       fail([title, ...(fields.length ? fields : [message]), hint].filter(Boolean));
     }
   }

@@ -50,8 +50,8 @@ function browserProblems(task, claim) {
 /** The fields of a server error under `tasks.<index>`, as field names of the form. */
 export function serverProblems(error, index) {
   const problems = new Map();
-  for (const { field: path, message } of fieldsOf(error)) {
-    const parts = path.split(".").filter((part) => !["body", "shell", "browser"].includes(part));
+  for (const { path, message } of fieldsOf(error)) {
+    const parts = String(path).split(".").filter((part) => !["body", "shell", "browser"].includes(part));
     const at = parts[0] === "tasks" ? 2 : 0;
     if (at === 2 && Number(parts[1]) !== index) continue;
     const field = parts[at] ?? "";
@@ -64,5 +64,5 @@ export function serverProblems(error, index) {
 export function fieldsOf(error) {
   if (error.fields?.length) return error.fields;
   const named = /^(tasks\.[\w.]+): ([^]*)$/.exec(error.message ?? "");
-  return named ? [{ field: named[1], message: named[2] }] : [];
+  return named ? [{ path: named[1], message: named[2] }] : [];
 }
