@@ -153,7 +153,7 @@ class _Hunt:
         self.tag = tag
         self._quarries: dict[ProcessId, _Quarry] = {}
         self._ended: list[int] = []
-        self._is_me = supervisor.pid == os.getpid()
+        self._is_me = supervisor == process_id(os.getpid())
         self._watched = None if self._is_me else _take(supervisor)
 
     def run(self, grace: float) -> Killed:
@@ -213,11 +213,14 @@ class _Hunt:
                 signalled.add(process)
             if to_death:
                 self._strike()
-            hopeless = bool(found) and all(quarry.refused for quarry in self._quarries.values())
             stuck = to_death and now - last_news > STUCK_PATIENCE
-            if now >= deadline or hopeless or (stuck and found):
+            if found and (now >= deadline or stuck or all(map(self._is_refused, found.values()))):
                 return list(found)
-            self._wait(min(deadline - now, RESCAN if found else EMPTY_RESCAN))
+            self._wait(min(deadline - now, RESCAN) if found else EMPTY_RESCAN)
+
+    def _is_refused(self, process: _Process) -> bool:
+        quarry = self._quarries.get(process.id)
+        return quarry is not None and quarry.refused
 
     def _is_gone(self) -> bool:
         """Whether nothing can be left for certain: a supervisor leaves when it has no child any more."""
@@ -237,6 +240,8 @@ class _Hunt:
         Each new one is a child of the supervisor, and those can be listed within microseconds.
         """
         for _ in range(STRIKES):
+            if not is_alive(self.supervisor):
+                return
             for pid in _children(self.supervisor.pid):
                 quarry = _take(ProcessId(pid, 0), parent=self.supervisor.pid)
                 if quarry is not None:
