@@ -10,6 +10,7 @@ from bg_runner.errors import InvalidRequest, TooLarge
 
 DRAIN_BYTES = 32 * 1024 * 1024
 DRAIN_SECONDS = 5.0
+PAUSE_SECONDS = 0.5
 BODY_SECONDS = 60.0
 
 
@@ -53,12 +54,12 @@ def _part(message: Message) -> tuple[bytes, bool]:
 
 
 async def _drain(receive: Receive) -> None:
-    """Read and forget up to a bound."""
+    """Read and forget up to a bound; a sender that pauses has seen its answer or never will."""
     drained = 0
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
             while drained <= DRAIN_BYTES:
-                part, more = _part(await receive())
+                part, more = _part(await asyncio.wait_for(receive(), PAUSE_SECONDS))
                 drained += len(part)
                 if not more:
                     return

@@ -48,7 +48,7 @@ def _steps(secrets: dict[str, str]) -> dict[int, str]:
 
 
 def _append(services: Services, session_id: str, current: TaskList, task: BrowserTask) -> TaskList:
-    """Save the list with the task at its end; what another tab saves meanwhile stays in it. Raises: RevisionConflict."""
+    """Save the list with the task at its end; what another tab saves meanwhile stays. Raises: RevisionConflict."""
     for _ in range(ATTEMPTS):
         try:
             return services.manager.save_task_list(session_id, [*current.tasks, task], current.revision)
