@@ -12,7 +12,7 @@ COOKIE = "lang"
 def set_up_languages(app: Flask) -> None:
     """Every template receives `lang`; the workspace's page also its catalogue as `messages`."""
     Babel(app, locale_selector=choose_language)
-    app.context_processor(lambda: {"lang": language()})
+    app.context_processor(lambda: {"lang": language(), "translate": translate})
 
 
 def choose_language() -> str:
@@ -23,6 +23,14 @@ def choose_language() -> str:
 def language() -> str:
     """The language of this request: `en` or `zh`."""
     return str(getattr(get_locale(), "language", "en"))
+
+
+def translate(text: str) -> str:
+    """A text that was not written in the template, in the request's language if it is known.
+
+    Templates use this and not `_()` for such a text: Jinja takes what `_()` returns for safe markup.
+    """
+    return catalogue().get(text, text)
 
 
 def catalogue() -> dict[str, str]:

@@ -15,7 +15,7 @@ export function errorCard(row, shots, describeStep) {
     hint && h("p", { class: "hint" }, hint),
     facts(row, details),
     shot && h("button", { type: "button", class: "frame", on: { click: () => openScreenshots(shots, shots.indexOf(shot), row.name, describeStep) } },
-      h("img", { src: artifactUrl(shot.id), alt: t("The page when the step failed") }), h("span", {}, t("The page when the step failed"))),
+      h("img", { src: artifactUrl(shot.id), alt: "" }), h("span", {}, t("The page when the step failed"))),
     details.console?.length && [h("h4", {}, t("Errors in the page's console")), h("pre", { class: "console", tabindex: 0 }, details.console.join("\n"))]);
 }
 

@@ -65,6 +65,7 @@ export class RunRow {
     const open = this.#isOpen;
     this.head.setAttribute("aria-expanded", String(open));
     this.panel.hidden = !open;
+    this.sub.hidden = open && this.#data.status === "failed"; // the card says it
     if (open) rowPanel(this.panel, this.#data, { ...this.#context, ...this.actions });
   }
 }

@@ -213,6 +213,8 @@ def test_a_link_logs_another_device_in_once(browser: Browser, live_server: Serve
     other.context.clear_cookies()
     other.goto(link)
     expect(other.get_by_role("alert")).to_contain_text("This link has been used or is too old.")
+    # What the server says is text: its hint speaks of "<token>".
+    expect(other.get_by_role("alert")).to_contain_text("Bearer <token>")
     other.get_by_label("Token").fill("not the token at all")
     other.get_by_role("button", name="Log in").click()
     expect(other.get_by_role("alert")).to_contain_text("This is not the token of this server.")

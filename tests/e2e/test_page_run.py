@@ -143,6 +143,32 @@ def test_the_page_says_that_the_server_is_away_and_recovers(context: BrowserCont
     assert session_of(page) == session
 
 
+def test_a_task_that_was_cut_off_asks_what_to_do(context: BrowserContext, own_server: ServerProcess) -> None:
+    flow: dict[str, object] = {
+        "kind": "browser",
+        "name": "slow",
+        "after_crash": "ask",
+        "path": [
+            {"type": "navigate", "url": f"{own_server.url}/demo/about.html"},
+            {"type": "waitForElement", "selectors": [["#never"]], "timeout": 60_000},
+        ],
+    }
+    log_in(context, own_server)
+    page = context.new_page()
+    page.goto(f"{own_server.url}/s/{own_server.session(flow)}")
+    start(page)
+    expect(row(page, "slow").locator(".what")).to_contain_text("Step 2 of 2: Wait for #never")
+    own_server.kill()
+    own_server.start()
+    question = row(page, "slow").locator(".question")
+    expect(question).to_contain_text("Run this task again?", timeout=30_000)
+    expect(row(page, "slow").locator(".state")).to_have_text("Needs an answer")
+    expect(question.get_by_role("button", name="Run it again")).to_be_visible()
+    question.get_by_role("button", name="Skip it").click()
+    expect(row(page, "slow").locator(".state")).to_have_text("Skipped")
+    expect(page.locator("#run-heading")).not_to_have_text("Running")
+
+
 def test_an_expired_login_says_so_and_leads_back(
     context: BrowserContext, workspace: OpenWorkspace, live_server: ServerProcess
 ) -> None:
