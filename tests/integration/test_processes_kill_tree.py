@@ -41,12 +41,16 @@ def family(info: TerminalInfo) -> list[psutil.Process]:
         pytest.param("echo ready; sleep 1000", 1, False, id="plain"),
         pytest.param("setsid sleep 1000 & echo ready; sleep 1000", 2, False, id="setsid"),
         pytest.param("nohup sleep 1000 >/dev/null 2>&1 & echo ready; sleep 1000", 2, False, id="nohup"),
-        pytest.param("(setsid sh -c 'sleep 1001 & exec sleep 1000' &); echo ready; exit", 2, False, id="double-fork"),
+        pytest.param(
+            "(setsid sh -c 'sleep 1001 & echo ready; exec sleep 1000' &); sleep 1000", 3, False, id="double-fork"
+        ),
         pytest.param("(env -i setsid sleep 1000 &); echo ready; sleep 1000", 2, False, id="cleared-environment"),
         pytest.param("trap '' TERM HUP; echo ready; while :; do sleep 1000; done", 2, True, id="ignores-TERM"),
         pytest.param("setsid sleep 1000 & kill -STOP $!; echo ready; sleep 1000", 2, False, id="stopped"),
-        pytest.param("echo ready; exec bash -i", 1, False, id="interactive-shell"),
-        pytest.param("setsid bash -c 'trap \"\" TERM HUP; kill -STOP $$; sleep 1000' & echo ready", 1, True, id="both"),
+        pytest.param("echo ready; exec bash --norc -i", 1, False, id="interactive-shell"),
+        pytest.param(
+            "setsid bash -c 'trap \"\" 1 15; echo ready; kill -STOP $$; sleep 1000' & sleep 1000", 2, True, id="both"
+        ),
     ],
 )
 def test_nothing_gets_away(host: HostClient, script: str, count: int, stubborn: bool) -> None:
