@@ -35,7 +35,7 @@ ZOMBIE = "ZX"
 
 
 class Killed(NamedTuple):
-    """`ended` are the pids that were signalled and are gone, `survivors` those that live; `seconds` is the time."""
+    """`ended` are the pids that were found and are gone, `survivors` those that live; `seconds` is the time taken."""
 
     ended: list[int]
     seconds: float
@@ -255,6 +255,7 @@ class _Hunt:
         if quarry is None:
             quarry = _take(process)
             if quarry is None:
+                self._ended.append(process.pid)  # With its session leader, for instance, or by its parent.
                 return
             self._quarries[process] = quarry
         for signum in signals:
