@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [name for name in options.names if name not in PARTS]
     if unknown:
         parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended on the way out
     about, rows, failures = machine(), [], []
     for name in options.names or PARTS:
         print(f"{name}: load {load()} ...", file=sys.stderr, flush=True)
