@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from bg_runner.runs.models import Run
+from bg_runner.runs.models import Attempted, Run
 from bg_runner.runs.store import JsonRunStore
 
 
@@ -13,15 +13,15 @@ def log_ids(run: Run) -> set[str]:
     """The logs of every attempt of the run, earlier attempts included."""
     ids: set[str] = set()
     for result in run.results:
-        log_id = getattr(result, "log_id", None)
-        if log_id:
-            stem = log_id.rpartition("-")[0]
-            ids.update(f"{stem}-{attempt}" for attempt in range(1, result.attempt + 1))  # type: ignore[union-attr]
+        if isinstance(result, Attempted):
+            stem = result.log_id.rpartition("-")[0]
+            ids.update(f"{stem}-{attempt}" for attempt in range(1, result.attempt + 1))
     return ids
 
 
 def artifact_files(run: Run) -> set[str]:
-    return {artifact.file for result in run.results for artifact in getattr(result, "artifacts", ())}
+    attempted = [result for result in run.results if isinstance(result, Attempted)]
+    return {artifact.file for result in attempted for artifact in result.artifacts}
 
 
 def remove_run_files(logs_dir: Path, run: Run) -> None:

@@ -9,6 +9,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -27,7 +28,7 @@ from bg_runner.errors import (
 from bg_runner.runs.choose import AnyTask, new_run, retry_run, same_work
 from bg_runner.runs.cleanup import keep_only, remove_run_files
 from bg_runner.runs.ledger import Ledger
-from bg_runner.runs.models import Asking, Completed, Running, TaskList, utc_now
+from bg_runner.runs.models import Asking, Attempted, Completed, Running, TaskList, utc_now
 from bg_runner.runs.models import Run as RunState
 from bg_runner.runs.status import TaskStatus, summarise
 from bg_runner.runs.store import JsonRunStore, Notice
@@ -35,6 +36,7 @@ from bg_runner.runs.thread import RunThread
 from bg_runner.runs.workspace import Snapshot, Workspace
 from bg_runner.settings import Settings
 from bg_runner.tasks.execution import Artifact, BrowserExecutor, ErrorInfo, ShellExecutor
+from bg_runner.tasks.masking import MaskedLog, secret_names
 from bg_runner.terminals.output import LogReader
 
 log = logging.getLogger(__name__)
@@ -64,6 +66,7 @@ class BackgroundTaskManager:
         self.ledger = Ledger(store)
         self._run_thread = RunThread(self.ledger, shell, browser, secrets)
         self._shell = shell
+        self._secrets = secrets
         self._lock = threading.RLock()
         self._workspaces: dict[str, Workspace] = {}
         self._queue: deque[Workspace] = deque()
@@ -97,7 +100,7 @@ class BackgroundTaskManager:
                 raise SessionUnknown(f"there is no workspace {session_id}")
             if tasks is None:
                 tasks = TaskList(session_id=session_id, tasks=list(run.tasks) if run else [])
-            workspace = Workspace(tasks, run, self.logs_dir)
+            workspace = Workspace(tasks, run, partial(self._open_log, session_id))
             workspace.notices = notices
             if run is not None and run.active:  # the list may have been written before the run's latest success
                 for task, result in zip(run.tasks, run.results, strict=True):
@@ -296,9 +299,18 @@ class BackgroundTaskManager:
         with workspace.lock:
             run = workspace.run
             for task, result in zip(run.tasks, run.results, strict=True) if run else ():
-                if task.id == task_id and (log_id := getattr(result, "log_id", None)):
-                    return LogReader(self.logs_dir / log_id)
+                if task.id == task_id and isinstance(result, Attempted):
+                    return self._open_log(session_id, task, result)
         raise TaskUnknown(f"task {task_id} has no log in the latest run")
+
+    def _open_log(self, session_id: str, task: AnyTask, result: Attempted) -> LogReader:
+        """The log of an attempt; what the task was given as a secret is blanked out."""
+        names, directory = secret_names(task), self.logs_dir / result.log_id
+        if not names:
+            return LogReader(directory)
+        values = self._secrets(session_id)
+        known = [values[name] for name in names if name in values]
+        return MaskedLog(directory, known, growing=isinstance(result, Running))
 
     def is_running(self, session_id: str, task_id: str) -> bool:
         """Whether the latest run executes that task now."""
@@ -313,7 +325,7 @@ class BackgroundTaskManager:
         workspace = self.workspace(session_id)
         with workspace.lock:
             for result in workspace.run.results if workspace.run else ():
-                for artifact in getattr(result, "artifacts", ()):
+                for artifact in result.artifacts if isinstance(result, Attempted) else ():
                     path = self.store.artifacts_dir(session_id) / artifact.file
                     if artifact.id == artifact_id and path.is_file():
                         return artifact, path

@@ -41,7 +41,7 @@ class Skipped(_Stored):
     reason: SkipReason
 
 
-class _Attempted(_Stored):
+class Attempted(_Stored):
     """`log_id` names the attempt's log under `<data>/terminals/`; `progress` is 0-100 or None while unknown."""
 
     attempt: int = 1
@@ -54,21 +54,21 @@ class _Attempted(_Stored):
     artifacts: list[Artifact] = []
 
 
-class Running(_Attempted):
+class Running(Attempted):
     """`executor` is the instance of the PTY host that was asked; written before it is asked."""
 
     status: Literal["running"] = "running"
     executor: str | None = None
 
 
-class Asking(_Attempted):
+class Asking(Attempted):
     """The server died while this task ran, and the task says that a person decides what comes next."""
 
     status: Literal["asking"] = "asking"
     answer: Literal["rerun", "skip"] | None = None
 
 
-class _Ended(_Attempted):
+class _Ended(Attempted):
     ended_at: datetime
     duration: float = 0.0
     exit_code: int | None = None

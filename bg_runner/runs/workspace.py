@@ -5,18 +5,18 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from pydantic import BaseModel
 
 from bg_runner.runs.choose import AnyTask, same_work
-from bg_runner.runs.models import Asking, Completed, Pending, Run, Running, Skipped, TaskList, TaskResult
+from bg_runner.runs.models import Asking, Attempted, Completed, Pending, Run, Running, Skipped, TaskList, TaskResult
 from bg_runner.runs.status import TaskRow, TaskStatus, describe
 from bg_runner.runs.store import Notice
 from bg_runner.tasks.execution import Artifact, StopRequest
 from bg_runner.terminals.output import LogReader
 from bg_runner.terminals.text import last_lines
 
+OpenLog = Callable[[AnyTask, Attempted], LogReader]
 OUTPUT_LINES = 12
 OUTPUT_BYTES = 8192
 
@@ -70,7 +70,7 @@ class StatusAnswer(BaseModel):
 class Workspace:
     """`lock` guards `tasks`, `run` and the files behind them; `version` grows with every visible change."""
 
-    def __init__(self, tasks: TaskList, run: Run | None, logs: Path) -> None:
+    def __init__(self, tasks: TaskList, run: Run | None, open_log: OpenLog) -> None:
         self.session_id = tasks.session_id
         self.lock = threading.RLock()
         self.tasks = tasks
@@ -82,7 +82,7 @@ class Workspace:
         self.stop = StopRequest()
         self.leave = StopRequest()
         self.notices: list[Notice] = []
-        self._logs = logs
+        self._open_log = open_log
         self._versions = itertools.count(1)
         self._staged: dict[int, TaskResult] = {}
         self._ended_rows: dict[str, TaskRow] = {}
@@ -180,16 +180,17 @@ class Workspace:
             **result.model_dump(include=set(TaskRow.model_fields)),
         )
         if not isinstance(result, Pending | Skipped):
-            self._add_output(row, result.log_id)
+            _add_output(row, self._open_log(task, result))
         if not isinstance(result, Pending | Running | Asking):
             if isinstance(result, Completed):
                 row.progress = 100.0
             self._ended_rows[task.id] = row
         return row
 
-    def _add_output(self, row: TaskRow, log_id: str) -> None:
-        chunk = LogReader(self._logs / log_id).tail(OUTPUT_BYTES)
-        row.log_end = chunk.end
-        lines = last_lines(chunk.data, OUTPUT_LINES + 1)
-        whole = chunk.cursor == chunk.oldest
-        row.output = (lines if whole else lines[1:])[-OUTPUT_LINES:]
+
+def _add_output(row: TaskRow, log: LogReader) -> None:
+    chunk = log.tail(OUTPUT_BYTES)
+    row.log_end = chunk.end
+    lines = last_lines(chunk.data, OUTPUT_LINES + 1)
+    whole = chunk.cursor == chunk.oldest
+    row.output = (lines if whole else lines[1:])[-OUTPUT_LINES:]

@@ -19,6 +19,7 @@ from bg_runner.files import set_aside, write_durably
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 MAX_VALUE_BYTES = 64 * 1024
 HIDDEN = "••••"
+MAX_TYPED = 200
 
 
 class SecretStore:
@@ -86,12 +87,26 @@ def _parse(data: bytes) -> dict[str, str]:
     return values
 
 
-def mask(text: str, values: Iterable[str]) -> str:
-    """Hide every one of `values` in `text`, also as a URL or JSON would write it."""
-    forms: set[str] = set()
+def forms(values: Iterable[str]) -> set[str]:
+    """How `values` may be written: as they are, and as a URL, a form or JSON has them."""
+    written: set[str] = set()
     for value in values:
         if value:
-            forms |= {value, quote(value, safe=""), quote(value), quote_plus(value), json.dumps(value)[1:-1]}
-    for form in sorted(forms, key=len, reverse=True):
+            written |= {value, quote(value, safe=""), quote(value), quote_plus(value), json.dumps(value)[1:-1]}
+            written.add(value.replace(" ", "+"))
+    return written
+
+
+def mask(text: str, values: Iterable[str]) -> str:
+    """Hide every one of `values` in `text`, also as a URL or JSON would write it."""
+    for form in sorted(forms(values), key=len, reverse=True):
         text = text.replace(form, HIDDEN)
+    return text
+
+
+def mask_beginnings(text: str, values: Iterable[str]) -> str:
+    """Hide what `values` begin with (three characters and more) in `text`."""
+    for value in values:
+        for length in range(min(len(value), MAX_TYPED) - 1, 2, -1):
+            text = text.replace(value[:length], HIDDEN)
     return text

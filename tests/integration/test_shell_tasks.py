@@ -118,6 +118,12 @@ def test_a_command_has_a_terminal_its_directory_and_an_allow_listed_environment(
     assert row.output[1:] == [str(tmp_path), "hello[]"]
 
 
+def test_a_secret_is_blanked_out_where_a_command_prints_it(servers: list[Server]) -> None:
+    session = servers[-1].run(task('echo "it is $T"', env={"T": {"secret": "TOKEN"}}))
+    assert servers[-1].row(session).output == ["it is " + "*" * len(SECRET)]
+    assert SECRET.encode() not in servers[-1].log(session)
+
+
 def test_a_secret_reaches_the_command_and_a_missing_one_fails_the_task(servers: list[Server]) -> None:
     session = servers[-1].run(
         task('test "${#T}" = 12 && test "${T%cret-value}" = s3', env={"T": {"secret": "TOKEN"}}),
