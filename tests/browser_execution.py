@@ -118,5 +118,5 @@ def change(selector: str, value: Any, **more: Any) -> dict[str, Any]:
     return {"type": "change", "selectors": [selector], "value": value, **more}
 
 
-def custom(name: str, **parameters: Any) -> dict[str, Any]:
-    return {"type": "customStep", "name": name, "parameters": parameters}
+def custom(step: str, /, **parameters: Any) -> dict[str, Any]:
+    return {"type": "customStep", "name": step, "parameters": parameters}

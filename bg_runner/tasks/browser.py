@@ -28,7 +28,7 @@ from bg_runner.settings import Settings
 from bg_runner.tasks.browser_attempt import Attempt, Reason, context_options
 from bg_runner.tasks.browser_log import Artifacts, TaskLog
 from bg_runner.tasks.browser_watch import PageWatch
-from bg_runner.tasks.browsers import BrowserProcess, Browsers
+from bg_runner.tasks.browsers import BrowserProcess, Browsers, is_running
 from bg_runner.tasks.execution import ErrorInfo, Execution, Outcome
 from bg_runner.tasks.guard_proxy import GuardProxy
 from bg_runner.tasks.models import BrowserTask
@@ -44,6 +44,7 @@ QUIET_TIMEOUT = 2.0
 CLOSE_TIMEOUT = 5.0
 # A call may fail a moment before the news that its browser died.
 NEWS_OF_DEATH = 1.0
+DEATH_TIMEOUT = 3.0
 
 
 class BrowserTaskExecutor:
@@ -147,11 +148,10 @@ class BrowserTaskExecutor:
             if not working.done():
                 return None
             outcome = working.result()
-            lost = outcome.status == "failed" and not process.browser.is_connected()
-            return None if lost else outcome
+            return None if outcome.status == "failed" and not process.lives() else outcome
         except PlaywrightError:
             await asyncio.wait({gone}, timeout=NEWS_OF_DEATH)
-            if process.gone.is_set():
+            if not process.lives():
                 return None
             raise
         finally:
@@ -218,6 +218,7 @@ class BrowserTaskExecutor:
         except TimeoutError:
             log.warning("A context does not close: the browser is ended.")
             attempt.killed = tuple(process.kill(attempt.execution.log_id))
+            await _until_dead(attempt.killed)
         except PlaywrightError as error:
             log.debug("Closing a context: %s", error)
 
@@ -304,6 +305,14 @@ def _listen(execution: Execution, timeout: float | None) -> asyncio.Future[Reaso
         timer = loop.call_later(timeout, end, "timeout")
         ending.add_done_callback(lambda _: timer.cancel())
     return ending
+
+
+async def _until_dead(pids: tuple[int, ...]) -> None:
+    """Wait for what was killed to be gone, within a bound."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DEATH_TIMEOUT):
+            while any(is_running(pid) for pid in pids):
+                await asyncio.sleep(0.02)
 
 
 async def _until_crash(watch: PageWatch, work: Coroutine[Any, Any, None]) -> BgRunnerError | None:

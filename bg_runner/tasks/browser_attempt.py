@@ -8,13 +8,13 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import psutil
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
 from bg_runner.errors import BgRunnerError, TaskTimeout
 from bg_runner.tasks.browser_log import Artifacts, TaskLog
 from bg_runner.tasks.browser_watch import PageWatch
+from bg_runner.tasks.browsers import is_running
 from bg_runner.tasks.execution import ErrorInfo, Execution, Outcome, Receipt
 from bg_runner.tasks.models import BrowserTask, Viewport
 from bg_runner.tasks.replay import Replay
@@ -81,7 +81,7 @@ class Attempt:
             if selectors := selectors_of(self.step):
                 info.details["selectors"] = describe(selectors)
         if self.watch is not None and self.watch.console:
-            info.details["console"] = [self.log.mask(line) for line in self.watch.console]
+            info.details["console"] = [self.log.mask_typed(line) for line in self.watch.console]
         where = f"Step {self.number}" if self.number else "The task"
         self.log.line(f"{where} failed: {info.code}: {info.message}")
         return Outcome(status="failed", error=info)
@@ -93,7 +93,7 @@ class Attempt:
         if reason == "leave":
             return Outcome(status="interrupted")
         self.log.line("Stopped.")
-        survivors = [pid for pid in self.killed if _lives(pid)]
+        survivors = [pid for pid in self.killed if is_running(pid)]
         ended = [pid for pid in self.killed if pid not in survivors]
         receipt = Receipt(ended=ended, seconds=round(time.monotonic() - began, 3), survivors=survivors)
         return Outcome(status="stopped", receipt=receipt)
@@ -101,13 +101,6 @@ class Attempt:
     def masked(self, values: dict[str, object]) -> dict[str, object]:
         """Extracted values without any secret in them."""
         return {name: self.log.mask(value) if isinstance(value, str) else value for name, value in values.items()}
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def context_options(task: BrowserTask) -> dict[str, Any]:

@@ -64,6 +64,14 @@ class Refused:
     reason: str
 
 
+class NothingStarts(NoBrowser):
+    """No browser works here; `refused` names each that was tried."""
+
+    def __init__(self, message: str, *, hint: str, refused: tuple[Refused, ...]) -> None:
+        super().__init__(message, hint=hint)
+        self.refused = refused
+
+
 @dataclass(frozen=True)
 class BrowserReport:
     """What `bg-runner doctor` says about the browser.
@@ -157,9 +165,8 @@ async def launch(settings: Settings, known: Candidate | None, directory: Path) -
         raise
     await _stop_driver(driver, directory)
     tried_text = "; ".join(f"{each.source}: {each.reason}" for each in refused)
-    problem = NoBrowser(f"No browser starts here ({tried_text}).", hint=f"Install one: {install_command()}")
-    problem.refused = tuple(refused)  # type: ignore[attr-defined]
-    raise problem
+    hint = f"Install one: {install_command()}"
+    raise NothingStarts(f"No browser starts here ({tried_text}).", hint=hint, refused=tuple(refused))
 
 
 async def _start_driver(directory: Path) -> Playwright:
@@ -190,9 +197,8 @@ def _driver_problem() -> NoBrowser:
     except (OSError, subprocess.TimeoutExpired) as error:
         said = [str(error)]
     reason = said[-1][-300:] if said else "its Node.js ended at once"
-    problem = NoBrowser(f"Playwright does not start: {reason}", hint=f"Install what it lacks: {install_command()}")
-    problem.refused = (Refused("Playwright", reason),)  # type: ignore[attr-defined]
-    return problem
+    hint = f"Install what it lacks: {install_command()}"
+    return NothingStarts(f"Playwright does not start: {reason}", hint=hint, refused=(Refused("Playwright", reason),))
 
 
 def _write_wrapper(directory: Path) -> Path | None:
@@ -286,8 +292,8 @@ async def _find(settings: Settings) -> BrowserReport:
     directory = settings.data_dir / "browser" / f"{os.getpid()}-doctor"
     try:
         launched = await launch(settings, None, directory)
-    except NoBrowser as error:
-        return BrowserReport(False, refused=getattr(error, "refused", ()), command=install_command())
+    except NothingStarts as error:
+        return BrowserReport(False, refused=error.refused, command=install_command())
     await launched.browser.close()
     await _stop_driver(launched.playwright, directory)
     return launched.report

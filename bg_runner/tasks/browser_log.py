@@ -11,7 +11,7 @@ from playwright.async_api import Download, Page
 
 from bg_runner.errors import StepFailed
 from bg_runner.tasks.execution import Artifact, Execution
-from bg_runner.tasks.secrets import mask
+from bg_runner.tasks.secrets import mask, mask_beginnings
 from bg_runner.terminals.output import LogWriter, log_directory
 
 SCREENSHOT_TIMEOUT_MS = 3000
@@ -30,6 +30,10 @@ class TaskLog:
     def mask(self, text: str) -> str:
         """`text` without the value of any secret."""
         return mask(text, self._secrets)
+
+    def mask_typed(self, text: str) -> str:
+        """`text` also without the beginnings of secrets: a page may report a field while it is being typed into."""
+        return mask_beginnings(self.mask(text), self._secrets)
 
     def line(self, text: str) -> None:
         clean = "".join(character if character.isprintable() else " " for character in self.mask(text))

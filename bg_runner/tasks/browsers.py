@@ -27,11 +27,19 @@ from bg_runner.errors import ShuttingDown
 from bg_runner.settings import Settings
 from bg_runner.tasks.browser_launch import BrowserReport, Candidate, Launched, find_browser, launch
 
-__all__ = ["BrowserProcess", "BrowserReport", "Browsers", "find_browser"]
+__all__ = ["BrowserProcess", "BrowserReport", "Browsers", "find_browser", "is_running"]
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 CLOSE_TIMEOUT = 3.0
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process has this pid and has not ended; one that is only waited for no longer runs."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 @dataclass
@@ -54,7 +62,17 @@ class BrowserProcess:
 
     @property
     def usable(self) -> bool:
-        return not (self.retired or self.gone.is_set())
+        """Whether another task may begin in it."""
+        return not self.retired and self.lives()
+
+    def lives(self) -> bool:
+        """Whether browser and driver still run; the news of a death may come later than the death."""
+        if self.gone.is_set():
+            return False
+        if self.browser.is_connected() and all(is_running(pid) for pid in self.launched.pids):
+            return True
+        self.gone.set()
+        return False
 
     def processes(self) -> list[psutil.Process]:
         """The driver, Chromium and all that they started, as far as they live."""
@@ -78,7 +96,8 @@ class BrowserProcess:
     def kill(self, why: object = None) -> list[int]:
         """End it at once; return the pids that were signalled."""
         self.retired = True
-        self.killed_by = why
+        if not self.gone.is_set():
+            self.killed_by = why
         processes = self.processes()
         for process in processes:
             with contextlib.suppress(psutil.Error):
@@ -201,7 +220,7 @@ class Browsers:
         return process
 
     def _on_gone(self, process: BrowserProcess) -> None:
-        if not (process.retired or self._shutting_down):
+        if not (process.retired or self._shutting_down or process.gone.is_set()):
             log.warning("The browser ended unexpectedly; the next task gets a new one.")
         process.gone.set()
         if process.active == 0:

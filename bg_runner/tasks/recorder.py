@@ -22,7 +22,7 @@ PASSWORD = re.compile(
 )
 PUPPETEER_ONLY = re.compile(r"::-p-|>>>")
 SCRIPT = re.compile(
-    r"\b(puppeteer|playwright|cypress|cy\.visit|webdriver|lighthouse)\b|^\s*(import|const|require)\b", re.I
+    r"\b(puppeteer|playwright|cypress|cy\.visit|webdriver|lighthouse)\b|^\s*(import|const|require)\b", re.IGNORECASE
 )
 FLOW_FIELDS = frozenset({"title", "timeout", "selectorAttribute", "steps"})
 

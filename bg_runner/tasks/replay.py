@@ -101,7 +101,7 @@ class Replay:
 
 
 def _blocked(refusal: Refusal) -> AddressBlocked:
-    return AddressBlocked(f"{refusal.reason[:1].upper()}{refusal.reason[1:]}.")
+    return AddressBlocked(f"Refused: {refusal.reason}.")
 
 
 def _late(step: s.Step, deadline: Deadline) -> str:

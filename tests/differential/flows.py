@@ -1,7 +1,7 @@
 """The recorded flows that both runners replay, each with the page that it plays on.
 
-`{site}` in an address stands for the site's own. A flow that must fail says at which step (1-based). Where another tab or
-a dialog takes the focus, focus events are not compared: every tab of ours behaves as the active one.
+`{site}` in an address stands for the site's own. A flow that must fail says at which step (1-based). Where another
+tab or a dialog takes the focus, focus events are not compared: every tab of ours behaves as the active one.
 """
 
 from __future__ import annotations
@@ -85,16 +85,18 @@ LABELS = """
 <h1 id="head">Welcome</h1><label for="name">Full name</label><input id="name">
 <button id="save" aria-label="Save it"><i>icon</i></button><a id="link" href="#there">Read <b>more</b></a>
 <button id="same1">Same</button><span role="checkbox" id="same2" aria-checked="false" tabindex="0">Same</span>
-<img id="picture" alt="A picture" src="data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
- width="40" height="40"><div aria-hidden="true"><button id="ghost">Ghost</button></div><button id="ghost2">Ghost</button>
+<img id="picture" alt="A picture" width="40" height="40"
+ src="data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"><div aria-hidden="true"><button id="ghost">Ghost</button></div><button id="ghost2">Ghost</button>
 <ul><li id="first">item</li><li id="second">item two</li></ul>"""
 FRAMES = """<iframe id="f0" src="/empty"></iframe>
 <iframe id="f1" src="/middle" style="border: 7px solid; padding: 5px; width: 400px; height: 300px"></iframe>"""
 MIDDLE = '<p>middle</p><iframe src="/leaf" style="margin: 20px"></iframe>'
 LEAF = '<button id="leaf" style="width: 80px; height: 30px">Leaf</button><input id="leaf-input">'
 FORM = '<form action="/landed"><input id="q" name="q"><button id="send">Send</button></form>'
-TALL = """<div style="height: 2500px">top</div><button id="far">Far</button><div style="height: 900px; width: 3000px"></div>
-<div id="box" style="width: 100px; height: 100px; overflow: scroll"><div style="width: 900px; height: 900px"></div></div>"""
+TALL = """<div style="height: 2500px">top</div><button id="far">Far</button>
+<div style="height: 900px; width: 3000px"></div>
+<div id="box" style="width: 100px; height: 100px; overflow: scroll">
+<div style="width: 900px; height: 900px"></div></div>"""
 COVERED = """<button id="below" style="width: 100px; height: 40px">Below</button>
 <div id="cover" style="position: absolute; inset: 0"></div>"""
 WRAPPED = (
@@ -144,9 +146,19 @@ FLOWS = [
     Flow(
         "keys",
         INPUTS,
-        [click("#text"), *key("End"), *key("a"), *key("Tab"), *key("b"), {"type": "keyDown", "key": "Shift"}, *key("c")]
-        + [click("#area"), {"type": "keyUp", "key": "Shift"}, *key("Home"), *key("Delete"), *key("Escape")]
-        + [{"type": "keyDown", "key": "Control"}, *key("a"), {"type": "keyUp", "key": "Control"}, *key("Backspace")],
+        [
+            click("#text"),
+            *[step for name in ("End", "a", "Tab", "b") for step in key(name)],
+            {"type": "keyDown", "key": "Shift"},
+            *key("c"),
+            click("#area"),
+            {"type": "keyUp", "key": "Shift"},
+            *[step for name in ("Home", "Delete", "Escape") for step in key(name)],
+            {"type": "keyDown", "key": "Control"},
+            *key("a"),
+            {"type": "keyUp", "key": "Control"},
+            *key("Backspace"),
+        ],
     ),
     Flow("scroll", TALL, [{"type": "scroll", "y": 700, "x": 40}, {"type": "scroll", "selectors": ["#box"], "y": 33}]),
     Flow("out of view", TALL, [click("#far")]),

@@ -1,4 +1,4 @@
-"""The same recordings, replayed by @puppeteer/replay and by us in the same Chromium: the same page, the same failure."""
+"""Recordings replayed by @puppeteer/replay and by us in the same Chromium: the same page, the same failure."""
 
 from __future__ import annotations
 
