@@ -19,7 +19,11 @@ byId("order-form").addEventListener("submit", (event) => {
   setTimeout(() => {
     const weight = byId("weight");
     const quantity = Number(byId("quantity").value);
-    const line = { name: `${tea.name}, ${weight.selectedOptions[0].textContent}`, quantity, price: tea.price * Number(weight.value) };
+    const line = {
+      name: `${tea.name}, ${weight.selectedOptions[0].textContent}`,
+      quantity,
+      price: tea.price * Number(weight.value),
+    };
     saveBasket([...basket(), line]);
     button.disabled = false;
     button.textContent = "Add to basket";

@@ -17,7 +17,12 @@ export class ApiError extends Error {
 
 /** fetch() with the workspace's header; network failures and gateways' answers become ApiErrors. */
 export async function request(path, { method = "GET", body, headers = {}, signal } = {}) {
-  const options = { method, headers: { "X-Session-ID": sessionId, Accept: "application/json", ...headers }, signal, cache: "no-store" };
+  const options = {
+    method,
+    headers: { "X-Session-ID": sessionId, Accept: "application/json", ...headers },
+    signal,
+    cache: "no-store",
+  };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);

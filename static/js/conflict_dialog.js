@@ -26,5 +26,10 @@ function side(title, tasks, others) {
     const mark = !other.has(task.id) ? t("only here") : other.get(task.id) !== JSON.stringify(task) ? t("differs") : "";
     return h("li", { class: "break" }, taskName(task), " ", mark && h("span", { class: "tag warn" }, mark));
   });
-  return h("div", {}, h("h3", {}, title), h("ol", { class: "small numbered" }, entries.length ? entries : h("li", {}, t("no tasks"))));
+  return h(
+    "div",
+    {},
+    h("h3", {}, title),
+    h("ol", { class: "small numbered" }, entries.length ? entries : h("li", {}, t("no tasks"))),
+  );
 }

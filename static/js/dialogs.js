@@ -18,7 +18,12 @@ export function openDialog({ title, size = "", onSubmit, guard, name = "" }) {
   const dialog = h("dialog", { class: size, "aria-labelledby": heading.id, dataset: { dialog: name } });
   const close = () => dialog.close();
   const leave = () => (guard?.() ?? true) && close();
-  const head = h("div", { class: "dialog-head" }, heading, button({ title: t("Close"), glyph: "cross", kind: "quiet square", on: leave }));
+  const head = h(
+    "div",
+    { class: "dialog-head" },
+    heading,
+    button({ title: t("Close"), glyph: "cross", kind: "quiet square", on: leave }),
+  );
   const parts = [head, body, foot];
   if (onSubmit) {
     const submit = (event) => {
@@ -64,7 +69,14 @@ export function openMenu(anchor, items) {
       menu.hidePopover();
       on();
     };
-    menu.append(h("button", { type: "button", class: `button small ${kind}`, disabled, on: { click: choose } }, icon(glyph), h("span", {}, label)));
+    menu.append(
+      h(
+        "button",
+        { type: "button", class: `button small ${kind}`, disabled, on: { click: choose } },
+        icon(glyph),
+        h("span", {}, label),
+      ),
+    );
   }
   menu.addEventListener("toggle", (event) => {
     if (event.newState !== "closed") return;

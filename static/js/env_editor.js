@@ -9,7 +9,12 @@ export class EnvEditor {
   constructor(env, secretNames) {
     this.secretNames = secretNames;
     this.box = h("div");
-    const add = button({ label: t("Add a variable"), glyph: "plus", kind: "small", on: () => this.#add("", "").name.focus() });
+    const add = button({
+      label: t("Add a variable"),
+      glyph: "plus",
+      kind: "small",
+      on: () => this.#add("", "").name.focus(),
+    });
     this.element = h("fieldset", {}, h("legend", {}, t("Environment variables")), this.box, add);
     for (const [name, value] of Object.entries(env)) this.#add(name, value);
   }
@@ -39,9 +44,25 @@ export class EnvEditor {
     const isSecret = typeof value === "object";
     const number = this.#lines.length + 1;
     const line = {
-      name: input({ class: "mono", value: name, placeholder: "NAME", "aria-label": t("Name of variable {n}", { n: number }) }),
-      kind: select([["plain", t("Text")], ["secret", t("Secret")]], isSecret ? "secret" : "plain", { "aria-label": t("Kind of variable {n}", { n: number }) }),
-      plain: input({ class: "mono", value: isSecret ? "" : value, "aria-label": t("Value of variable {n}", { n: number }) }),
+      name: input({
+        class: "mono",
+        value: name,
+        placeholder: "NAME",
+        "aria-label": t("Name of variable {n}", { n: number }),
+      }),
+      kind: select(
+        [
+          ["plain", t("Text")],
+          ["secret", t("Secret")],
+        ],
+        isSecret ? "secret" : "plain",
+        { "aria-label": t("Kind of variable {n}", { n: number }) },
+      ),
+      plain: input({
+        class: "mono",
+        value: isSecret ? "" : value,
+        "aria-label": t("Value of variable {n}", { n: number }),
+      }),
       secret: this.#secretChoice(isSecret ? value.secret : "", number),
       error: h("span", { class: "field-error" }),
     };
@@ -51,11 +72,24 @@ export class EnvEditor {
     };
     line.kind.addEventListener("change", show);
     show();
-    const remove = button({ title: t("Remove variable {n}", { n: number }), glyph: "cross", kind: "quiet square", on: () => {
-      this.#lines.splice(this.#lines.indexOf(line), 1);
-      element.remove();
-    } });
-    const element = h("div", { class: "env-line" }, line.name, line.kind, h("div", {}, line.plain, line.secret), remove, line.error);
+    const remove = button({
+      title: t("Remove variable {n}", { n: number }),
+      glyph: "cross",
+      kind: "quiet square",
+      on: () => {
+        this.#lines.splice(this.#lines.indexOf(line), 1);
+        element.remove();
+      },
+    });
+    const element = h(
+      "div",
+      { class: "env-line" },
+      line.name,
+      line.kind,
+      h("div", {}, line.plain, line.secret),
+      remove,
+      line.error,
+    );
     this.#lines.push(line);
     this.box.append(element);
     return line;
@@ -65,6 +99,10 @@ export class EnvEditor {
     const names = [...new Set([...this.secretNames, ...(chosen ? [chosen] : [])])];
     const label = t("Secret of variable {n}", { n: number });
     if (!names.length) return input({ class: "mono", placeholder: t("name of a secret"), "aria-label": label });
-    return select(names.map((name) => [name, name]), chosen || names[0], { class: "mono", "aria-label": label });
+    return select(
+      names.map((name) => [name, name]),
+      chosen || names[0],
+      { class: "mono", "aria-label": label },
+    );
   }
 }

@@ -27,7 +27,9 @@ export function toast(text, { action, onAction, seconds = 8 } = {}) {
 
 export function toastError(error) {
   const { title, message, hint } = errorWords(error);
-  toast([title, message, hint].filter((part, at, all) => part && all.indexOf(part) === at).join(" · "), { seconds: 15 });
+  toast([title, message, hint].filter((part, at, all) => part && all.indexOf(part) === at).join(" · "), {
+    seconds: 15,
+  });
 }
 
 const glyphs = { bad: "failed", warn: "warning", good: "done", info: "info" };

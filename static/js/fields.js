@@ -11,7 +11,14 @@ export function field({ name, label, hint, control }) {
   const note = hint && h("span", { class: "hint", id: `${control.id}-hint` }, hint);
   const describedBy = [note?.id, error.id].filter(Boolean).join(" ");
   control.setAttribute("aria-describedby", describedBy);
-  const element = h("div", { class: "field", dataset: { field: name } }, h("label", { for: control.id }, label), control, note, error);
+  const element = h(
+    "div",
+    { class: "field", dataset: { field: name } },
+    h("label", { for: control.id }, label),
+    control,
+    note,
+    error,
+  );
   element.control = control;
   element.setError = (text) => {
     error.replaceChildren(...(text ? [icon("failed"), h("span", {}, text)] : []));
@@ -29,7 +36,11 @@ export function textarea(attributes) {
 
 /** options: [[value, label]] */
 export function select(options, chosen, attributes = {}) {
-  const control = h("select", attributes, options.map(([value, label]) => h("option", { value }, label)));
+  const control = h(
+    "select",
+    attributes,
+    options.map(([value, label]) => h("option", { value }, label)),
+  );
   control.value = chosen;
   return control;
 }
@@ -37,7 +48,12 @@ export function select(options, chosen, attributes = {}) {
 export function checkbox(label, checked, hint, attributes = {}) {
   const control = h("input", { type: "checkbox", ...attributes });
   control.checked = checked;
-  const element = h("label", { class: "check" }, control, h("span", {}, label, hint && h("span", { class: "hint" }, hint)));
+  const element = h(
+    "label",
+    { class: "check" },
+    control,
+    h("span", {}, label, hint && h("span", { class: "hint" }, hint)),
+  );
   return element; // a label knows its `.control` by itself
 }
 
@@ -64,5 +80,7 @@ export function showProblems(root, problems, summary) {
   }
   first?.closest("details")?.setAttribute("open", "");
   (first?.control ?? first?.querySelector("input, textarea, select"))?.focus();
-  summary.replaceChildren(...[...rest.values()].map((message) => h("p", { class: "field-error" }, icon("failed"), h("span", {}, message))));
+  summary.replaceChildren(
+    ...[...rest.values()].map((message) => h("p", { class: "field-error" }, icon("failed"), h("span", {}, message))),
+  );
 }

@@ -22,22 +22,53 @@ class ImportDialog {
   }
 
   open() {
-    this.ui = openDialog({ title: t("Import a recording"), name: "import", onSubmit: () => (this.#found ? this.#add() : this.#read()) });
+    this.ui = openDialog({
+      title: t("Import a recording"),
+      name: "import",
+      onSubmit: () => (this.#found ? this.#add() : this.#read()),
+    });
     this.summary = h("div", { role: "alert" });
-    this.file = h("input", { type: "file", accept: ".json,application/json", class: "visually-hidden", tabindex: -1, "aria-hidden": "true", on: { change: () => this.#take(this.file.files[0]) } });
-    this.area = textarea({ class: "mono", rows: 10, placeholder: '{"title": "…", "steps": [ … ]}', on: { input: () => this.#reset() } });
+    this.file = h("input", {
+      type: "file",
+      accept: ".json,application/json",
+      class: "visually-hidden",
+      tabindex: -1,
+      "aria-hidden": "true",
+      on: { change: () => this.#take(this.file.files[0]) },
+    });
+    this.area = textarea({
+      class: "mono",
+      rows: 10,
+      placeholder: '{"title": "…", "steps": [ … ]}',
+      on: { input: () => this.#reset() },
+    });
     this.result = h("div", { class: "group" });
     this.submit = h("button", { class: "button primary" }, t("Read"));
     this.ui.body.append(
-      h("p", { class: "soft" }, t("In Chrome, open the developer tools, then Recorder. Record what you do, export it as JSON, and bring it here.")),
-      this.summary, this.#dropZone(),
-      field({ name: "recording", label: t("Recording as JSON"), control: this.area }), this.result);
+      h(
+        "p",
+        { class: "soft" },
+        t(
+          "In Chrome, open the developer tools, then Recorder. Record what you do, export it as JSON, and bring it here.",
+        ),
+      ),
+      this.summary,
+      this.#dropZone(),
+      field({ name: "recording", label: t("Recording as JSON"), control: this.area }),
+      this.result,
+    );
     this.ui.foot.append(button({ label: t("Cancel"), on: this.ui.leave }), this.submit);
     this.area.focus();
   }
 
   #dropZone() {
-    const zone = h("div", { class: "drop" }, button({ label: t("Choose a file"), glyph: "upload", kind: "small", on: () => this.file.click() }), h("span", {}, t("or drop it here, or paste below")), this.file);
+    const zone = h(
+      "div",
+      { class: "drop" },
+      button({ label: t("Choose a file"), glyph: "upload", kind: "small", on: () => this.file.click() }),
+      h("span", {}, t("or drop it here, or paste below")),
+      this.file,
+    );
     zone.addEventListener("dragover", (event) => {
       event.preventDefault();
       zone.classList.add("over");
@@ -94,13 +125,29 @@ class ImportDialog {
     const steps = tn(answer.task.path.length, "{n} step", "{n} steps");
     this.result.replaceChildren(
       h("h3", {}, `${taskName(answer.task)} · ${steps}`),
-      ...findings(t("Cannot be replayed"), answer.problems.map(({ step, message }) => [step, translateServerText(message)])),
+      ...findings(
+        t("Cannot be replayed"),
+        answer.problems.map(({ step, message }) => [step, translateServerText(message)]),
+      ),
       ...findings(t("Unknown fields, kept as they are"), answer.unknown_fields.map(unknownField)),
-      ...(this.#passwords.length ? [
-        h("h3", {}, t("Passwords")),
-        h("p", { class: "small soft" }, t("A secret is kept apart from the list and never shown again. Otherwise the password stays readable in the step.")),
-        h("div", {}, this.#passwords.map(({ element }) => element)),
-      ] : []));
+      ...(this.#passwords.length
+        ? [
+            h("h3", {}, t("Passwords")),
+            h(
+              "p",
+              { class: "small soft" },
+              t(
+                "A secret is kept apart from the list and never shown again. Otherwise the password stays readable in the step.",
+              ),
+            ),
+            h(
+              "div",
+              {},
+              this.#passwords.map(({ element }) => element),
+            ),
+          ]
+        : []),
+    );
     this.submit.textContent = t("Add task");
     this.submit.focus();
     this.result.scrollIntoView({ block: "nearest" });
@@ -140,6 +187,7 @@ function unknownField(found) {
 
 function findings(title, lines) {
   if (!lines.length) return [];
-  const line = ([step, text]) => h("li", {}, h("span", { class: "soft" }, step ? t("Step {n}", { n: step }) : ""), h("span", {}, text));
+  const line = ([step, text]) =>
+    h("li", {}, h("span", { class: "soft" }, step ? t("Step {n}", { n: step }) : ""), h("span", {}, text));
   return [h("h3", {}, title), h("ul", { class: "findings" }, lines.map(line))];
 }

@@ -12,18 +12,26 @@ export function openJson(store) {
   const summary = h("div", { role: "alert" });
   const area = textarea({ class: "mono code", value: before });
   const ui = openDialog({ title: t("The list as JSON"), size: "wide", name: "json", onSubmit: save });
-  const box = field({ name: "json", label: t("Tasks"), hint: t("Tasks without an id get one. Steps are in the format of Chrome's Recorder."), control: area });
+  const box = field({
+    name: "json",
+    label: t("Tasks"),
+    hint: t("Tasks without an id get one. Steps are in the format of Chrome's Recorder."),
+    control: area,
+  });
   ui.body.append(summary, box);
   ui.foot.append(
     button({ label: t("Copy"), glyph: "copy", kind: "quiet start", on: () => copyText(area.value) }),
     button({ label: t("Cancel"), on: ui.leave }),
-    h("button", { class: "button primary" }, t("Save")));
+    h("button", { class: "button primary" }, t("Save")),
+  );
   area.focus();
   area.setSelectionRange(0, 0);
   area.scrollTop = 0;
 
   function fail(lines) {
-    summary.replaceChildren(...lines.map((line) => h("p", { class: "field-error" }, icon("failed"), h("span", {}, line))));
+    summary.replaceChildren(
+      ...lines.map((line) => h("p", { class: "field-error" }, icon("failed"), h("span", {}, line))),
+    );
     area.setAttribute("aria-invalid", "true");
     summary.scrollIntoView({ block: "nearest" });
   }
@@ -39,8 +47,7 @@ export function openJson(store) {
     }
     if (!Array.isArray(tasks)) return fail([t("The list is a JSON array of tasks: […]")]);
     try {
-      await store.save(() => tasks);
-      ui.close();
+      if (await store.save(() => tasks)) ui.close();
     } catch (error) {
       const { title, message, hint } = errorWords(error);
       const fields = fieldsOf(error).map((one) => `${one.path}: ${one.message}`);

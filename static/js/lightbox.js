@@ -22,7 +22,10 @@ export function openScreenshots(shots, start, taskName, describeStep) {
     image.src = artifactUrl(shots[at].id);
     image.alt = shotWords(shots[at], describeStep);
     original.href = image.src;
-    setText(caption, t("{n} of {total}", { n: at + 1, total: shots.length }) + ` · ${shotWords(shots[at], describeStep)}`);
+    setText(
+      caption,
+      t("{n} of {total}", { n: at + 1, total: shots.length }) + ` · ${shotWords(shots[at], describeStep)}`,
+    );
     previous.setAttribute("aria-disabled", String(at === 0));
     next.setAttribute("aria-disabled", String(at === shots.length - 1));
   }

@@ -26,18 +26,38 @@ class LogReader {
   }
 
   open() {
-    const { body, foot, closed } = openDialog({ title: t("Log of {name}", { name: this.row.name }), size: "wide", name: "log" });
+    const { body, foot, closed } = openDialog({
+      title: t("Log of {name}", { name: this.row.name }),
+      size: "wide",
+      name: "log",
+    });
     this.text = h("pre", { class: "log-text", tabindex: 0, "aria-label": t("Log") });
     this.note = h("span", { class: "start small soft numbers" });
     this.follow = h("input", { type: "checkbox", checked: true, on: { change: () => this.#scroll() } });
-    this.earlier = button({ label: t("Load earlier output"), glyph: "up", kind: "small", on: () => this.#loadEarlier() });
+    this.earlier = button({
+      label: t("Load earlier output"),
+      glyph: "up",
+      kind: "small",
+      on: () => this.#loadEarlier(),
+    });
     body.style.padding = "0";
     body.append(this.text);
-    foot.append(this.note, this.earlier,
+    foot.append(
+      this.note,
+      this.earlier,
       h("label", { class: "check" }, this.follow, t("Follow")),
-      h("a", { class: "button small", href: logDownloadUrl(this.row.id), download: "" }, icon("download"), t("Download log")));
+      h(
+        "a",
+        { class: "button small", href: logDownloadUrl(this.row.id), download: "" },
+        icon("download"),
+        t("Download log"),
+      ),
+    );
     this.text.addEventListener("wheel", () => this.#unfollow(), { passive: true });
-    this.text.addEventListener("keydown", (event) => ["ArrowUp", "PageUp", "Home"].includes(event.key) && (this.follow.checked = false));
+    this.text.addEventListener(
+      "keydown",
+      (event) => ["ArrowUp", "PageUp", "Home"].includes(event.key) && (this.follow.checked = false),
+    );
     this.text.focus();
     closed.then(() => {
       this.#gone = true;

@@ -1,21 +1,28 @@
 // The workspace page: makes the parts and joins them.
 import { sessionId } from "./api.js";
-import { checkBackgroundTaskOnLoad, pollBackgroundTaskStatus, startBackgroundTasks, stopBackgroundTasks, useFeed } from "./background_tasks.js";
+import {
+  checkBackgroundTaskOnLoad,
+  pollBackgroundTaskStatus,
+  startBackgroundTasks,
+  stopBackgroundTasks,
+  useFeed,
+} from "./background_tasks.js";
 import { copyText } from "./clipboard.js";
 import { askAboutConflict } from "./conflict_dialog.js";
 import { showConnection } from "./connection.js";
 import { byId, setText } from "./dom.js";
-import { announce, banner, notice, toastError } from "./feedback.js";
+import { banner, notice, toastError } from "./feedback.js";
 import { errorTitle } from "./error_words.js";
 import { t, tn, translateServerText } from "./i18n.js";
 import { openImport } from "./import_dialog.js";
 import { openJson } from "./json_dialog.js";
 import { openLink } from "./link_dialog.js";
-import { endWords, notifyEnd, showInTab } from "./notify.js";
+import { showInTab } from "./notify.js";
+import { announceChanges } from "./run_news.js";
 import { RunView } from "./run_view.js";
 import { openSecrets, secretNames } from "./secrets_dialog.js";
 import { StatusFeed } from "./status_feed.js";
-import { isActive, taskWord } from "./status_words.js";
+import { isActive } from "./status_words.js";
 import { newTask, openTaskForm } from "./task_form.js";
 import { TaskListView } from "./task_list.js";
 import { TaskStore } from "./task_store.js";
@@ -24,9 +31,14 @@ import { welcomePanel } from "./welcome.js";
 
 const feed = new StatusFeed(Number(document.body.dataset.pollInterval) || 3);
 const store = new TaskStore(askAboutConflict);
-const runView = new RunView(byId("background-task-status"), { serverNow: () => feed.serverNow(), runAlone, describeStep });
+const runView = new RunView(byId("background-task-status"), {
+  serverNow: () => feed.serverNow(),
+  runAlone,
+  describeStep,
+});
 const listView = new TaskListView(store, { edit, runAlone, pickedChanged });
 let status = null;
+let opening = true;
 
 function runAlone(id) {
   const index = store.tasks.findIndex((task) => task.id === id);
@@ -46,6 +58,7 @@ function edit(id) {
 
 async function openForm(task) {
   const names = await secretNames().catch(() => []);
+  if (!task || document.querySelector("dialog[open]")) return; // deleted meanwhile, or clicked twice
   openTaskForm(store, task, { remove: (id) => listView.remove(id), secretNames: names });
 }
 
@@ -57,7 +70,10 @@ function add(kind) {
 
 function pickedChanged(chosen, total) {
   const all = chosen === total;
-  setText(byId("start-background-label"), all ? t("Run all in background") : tn(chosen, "Run {n} task in background", "Run {n} tasks in background"));
+  setText(
+    byId("start-background-label"),
+    all ? t("Run all in background") : tn(chosen, "Run {n} task in background", "Run {n} tasks in background"),
+  );
   byId("start-background-button").disabled = !chosen || isActive(status);
 }
 
@@ -81,19 +97,11 @@ function fold(folded) {
   byId("fold-button").setAttribute("aria-expanded", String(!folded));
 }
 
-/** Say to a screen reader what changed since the last answer: a task that ended, the end of the run. */
-function announceChanges(before, now) {
-  if (!now || before?.run_id !== now.run_id) {
-    if (isActive(now)) announce(t("The run has started."));
-    return;
-  }
-  if (isActive(before) && !isActive(now)) {
-    announce(endWords(now));
-    notifyEnd(now);
-    return;
-  }
-  const changed = now.tasks.find((row, at) => row.status !== before.tasks[at]?.status && ["completed", "failed", "asking"].includes(row.status));
-  if (changed) announce(t("{name}: {status}.", { name: changed.name, status: taskWord(changed.status) }));
+/** On a narrow screen a run that goes on comes first: the list folds, and a run just started is scrolled to. */
+function showRun(justStarted) {
+  fold(true);
+  if (justStarted && matchMedia("(max-width: 61.99rem)").matches)
+    byId("background-task-status").scrollIntoView({ block: "start" });
 }
 
 feed.addEventListener("status", ({ detail }) => {
@@ -106,14 +114,17 @@ feed.addEventListener("status", ({ detail }) => {
   showInTab(status, feed.state);
   announceChanges(before, status);
   if (before && status && before.completed_tasks !== status.completed_tasks) store.load().catch(() => {});
-  if (!before && isActive(status)) fold(true);
+  if (isActive(status) && before?.run_id !== status.run_id) showRun(Boolean(before) || !opening);
+  opening = false;
   showNotices(detail.notices);
 });
 
 function showNotices(notices) {
   const names = new Set(notices.map(({ code, message }) => `notice-${code}-${message}`));
-  for (const node of byId("banners").querySelectorAll("[data-banner^=notice-]")) if (!names.has(node.dataset.banner)) node.remove();
-  for (const { code, message } of notices) banner(`notice-${code}-${message}`, notice("warn", errorTitle(code), translateServerText(message)));
+  for (const node of byId("banners").querySelectorAll("[data-banner^=notice-]"))
+    if (!names.has(node.dataset.banner)) node.remove();
+  for (const { code, message } of notices)
+    banner(`notice-${code}-${message}`, notice("warn", errorTitle(code), translateServerText(message)));
 }
 
 feed.addEventListener("connection", ({ detail }) => {
@@ -132,7 +143,9 @@ async function loadTasks() {
   }
 }
 
-byId("start-background-button").addEventListener("click", () => startBackgroundTasks({ task_indices: listView.picked }));
+byId("start-background-button").addEventListener("click", () =>
+  startBackgroundTasks({ task_indices: listView.picked }),
+);
 byId("fold-button").addEventListener("click", () => fold(!byId("tasks-pane").classList.contains("folded")));
 byId("copy-address-button").addEventListener("click", () => copyText(location.href));
 byId("link-button").addEventListener("click", openLink);
@@ -140,11 +153,19 @@ byId("secrets-button").addEventListener("click", openSecrets);
 for (const one of document.querySelectorAll("[data-add]")) one.addEventListener("click", () => add(one.dataset.add));
 store.addEventListener("change", drawEmptiness);
 // Another tab or device may have changed the list while this one was away.
-document.addEventListener("visibilitychange", () => document.hidden || store.revision === null || store.load().catch(() => {}));
+document.addEventListener(
+  "visibilitychange",
+  () => document.hidden || store.revision === null || store.load().catch(() => {}),
+);
 
 useFeed(feed);
 showConnection(feed);
-Object.assign(window, { startBackgroundTasks, stopBackgroundTasks, pollBackgroundTaskStatus, checkBackgroundTaskOnLoad });
+Object.assign(window, {
+  startBackgroundTasks,
+  stopBackgroundTasks,
+  pollBackgroundTaskStatus,
+  checkBackgroundTaskOnLoad,
+});
 try {
   localStorage.setItem("bg-runner-last", sessionId);
 } catch {

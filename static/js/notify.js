@@ -26,7 +26,8 @@ function setIcon(kind, progress = 0) {
 
 /** How far the whole run is, the running task counted in part. */
 function overall(status) {
-  const part = status.total_tasks && status.current_task_progress ? status.current_task_progress / status.total_tasks : 0;
+  const part =
+    status.total_tasks && status.current_task_progress ? status.current_task_progress / status.total_tasks : 0;
   return Math.min(100, status.progress_percent + (isActive(status) ? part : 0));
 }
 
@@ -54,7 +55,8 @@ export function showInTab(status, connection) {
 export function endWords(status) {
   if (status.status === "stopped") return t("The run was stopped.");
   if (status.status === "error") return t("The run broke off.");
-  if (status.failed_tasks) return tn(status.failed_tasks, "The run is over: {n} task failed.", "The run is over: {n} tasks failed.");
+  if (status.failed_tasks)
+    return tn(status.failed_tasks, "The run is over: {n} task failed.", "The run is over: {n} tasks failed.");
   return t("Background tasks all complete!");
 }
 

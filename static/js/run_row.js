@@ -23,8 +23,15 @@ export class RunRow {
     this.progress = h("span", { class: "progress" });
     this.time = h("span", { class: "time" });
     this.panel = h("div", { class: "row-panel", id: `row-panel-${counter}` });
-    this.head = h("button", { type: "button", class: "row-head", "aria-controls": this.panel.id, on: { click: () => this.#toggle() } },
-      this.chevron, this.state, h("span", { class: "what" }, this.name, this.sub), this.progress, this.time);
+    this.head = h(
+      "button",
+      { type: "button", class: "row-head", "aria-controls": this.panel.id, on: { click: () => this.#toggle() } },
+      this.chevron,
+      this.state,
+      h("span", { class: "what" }, this.name, this.sub),
+      this.progress,
+      this.time,
+    );
     this.element = h("li", { class: "row" }, h("h3", { class: "row-title" }, this.head), this.panel);
   }
 
@@ -53,7 +60,11 @@ export class RunRow {
 
   get #isOpen() {
     const { status } = this.#data;
-    return this.#open ?? (["running", "failed", "asking"].includes(status) || (this.#context.few && status === "completed" && hasResults(this.#data)));
+    return (
+      this.#open ??
+      (["running", "failed", "asking"].includes(status) ||
+        (this.#context.few && status === "completed" && hasResults(this.#data)))
+    );
   }
 
   #toggle() {
@@ -73,7 +84,11 @@ export class RunRow {
 function subtitle(data, describeStep) {
   if (data.status === "skipped") return skipReason(data.reason);
   if (data.status === "running" && data.step) {
-    return t("Step {step} of {total}: {label}", { step: data.step, total: data.total_steps, label: describeStep(data.id, data.step) || (data.step_label ?? "") });
+    return t("Step {step} of {total}: {label}", {
+      step: data.step,
+      total: data.total_steps,
+      label: describeStep(data.id, data.step) || (data.step_label ?? ""),
+    });
   }
   if (data.status === "failed") return data.error?.message ?? "";
   const count = (kind) => data.artifacts.filter((artifact) => artifact.kind === kind).length;
@@ -82,7 +97,9 @@ function subtitle(data, describeStep) {
     data.attempt > 1 && t("Attempt {n}", { n: data.attempt }),
     shots && tn(shots, "{n} screenshot", "{n} screenshots"),
     files && tn(files, "{n} file", "{n} files"),
-  ].filter(Boolean).join(" · ");
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 const hasResults = (data) => data.artifacts.length > 0 || Object.keys(data.values).length > 0;

@@ -15,7 +15,9 @@ export function rowPanel(panel, row, context) {
   const shots = row.artifacts.filter((artifact) => artifact.kind === "screenshot");
   const downloads = row.artifacts.filter((artifact) => artifact.kind === "download");
   fill(parts.question, row.status === "asking" && [row.id], () => question(row));
-  fill(parts.error, row.status === "failed" && row.error && [row.error, shots], () => errorCard(row, shots, describeStep));
+  fill(parts.error, row.status === "failed" && row.error && [row.error, shots], () =>
+    errorCard(row, shots, describeStep),
+  );
   fill(parts.receipt, row.receipt && [row.receipt], () => receiptNotice(row.receipt));
   fill(parts.values, Object.keys(row.values).length && [row.values], () => values(row.values));
   filmstrip(parts.shots, row, shots, describeStep);
@@ -26,7 +28,9 @@ export function rowPanel(panel, row, context) {
 
 function makeParts(panel) {
   const names = ["question", "error", "receipt", "values", "shots", "files", "output", "actions"];
-  const parts = Object.fromEntries(names.map((name) => [name, h("div", { class: name === "actions" ? "row-actions" : "sub" })]));
+  const parts = Object.fromEntries(
+    names.map((name) => [name, h("div", { class: name === "actions" ? "row-actions" : "sub" })]),
+  );
   panel.replaceChildren(...Object.values(parts));
   return parts;
 }
@@ -38,19 +42,29 @@ function fill(part, data, make) {
 
 function question(row) {
   const answer = (value) => () => answerBackgroundTask(row.id, value);
-  return h("div", { class: "card question" },
+  return h(
+    "div",
+    { class: "card question" },
     h("h4", {}, t("Run this task again?")),
     h("p", {}, t("The server was killed while this task ran. Nobody saw how far it came.")),
-    h("div", { class: "actions" },
+    h(
+      "div",
+      { class: "actions" },
       button({ label: t("Run it again"), glyph: "retry", kind: "primary", on: answer("rerun") }),
-      button({ label: t("Skip it"), glyph: "skipped", on: answer("skip") })));
+      button({ label: t("Skip it"), glyph: "skipped", on: answer("skip") }),
+    ),
+  );
 }
 
 function values(found) {
   const words = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 1));
   return [
     h("h4", {}, t("Extracted values")),
-    h("dl", { class: "values" }, Object.entries(found).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, words(value))])),
+    h(
+      "dl",
+      { class: "values" },
+      Object.entries(found).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, words(value))]),
+    ),
   ];
 }
 
@@ -66,10 +80,18 @@ function filmstrip(part, row, shots, describeStep) {
   const atEnd = strip.scrollWidth - strip.scrollLeft - strip.clientWidth < 24;
   for (let at = strip.children.length; at < shots.length; at += 1) {
     const open = () => openScreenshots(part.shots, at, row.name, describeStep);
-    strip.append(h("li", { dataset: { shot: shots[at].id } },
-      h("button", { type: "button", class: "frame", on: { click: open } },
-        h("img", { src: artifactUrl(shots[at].id), alt: "", decoding: "async" }),
-        h("span", {}, shotWords(shots[at], describeStep)))));
+    strip.append(
+      h(
+        "li",
+        { dataset: { shot: shots[at].id } },
+        h(
+          "button",
+          { type: "button", class: "frame", on: { click: open } },
+          h("img", { src: artifactUrl(shots[at].id), alt: "", decoding: "async" }),
+          h("span", {}, shotWords(shots[at], describeStep)),
+        ),
+      ),
+    );
   }
   if (row.status === "running" && atEnd) strip.scrollLeft = strip.scrollWidth;
   return undefined;
@@ -78,8 +100,19 @@ function filmstrip(part, row, shots, describeStep) {
 function files(downloads) {
   return [
     h("h4", {}, t("Files")),
-    h("div", { class: "files" }, downloads.map((file) =>
-      h("a", { class: "button small", href: downloadUrl(file.id), download: file.name }, icon("download"), h("span", { class: "break" }, file.name), h("span", { class: "soft" }, bytes(file.size))))),
+    h(
+      "div",
+      { class: "files" },
+      downloads.map((file) =>
+        h(
+          "a",
+          { class: "button small", href: downloadUrl(file.id), download: file.name },
+          icon("download"),
+          h("span", { class: "break" }, file.name),
+          h("span", { class: "soft" }, bytes(file.size)),
+        ),
+      ),
+    ),
   ];
 }
 
@@ -101,7 +134,13 @@ function actions(row, { canRun, runAlone }) {
   const hasLog = row.log_end > 0;
   return [
     hasLog && button({ label: t("Full log"), glyph: "log", kind: "small", on: () => openLog(row) }),
-    hasLog && h("a", { class: "button small", href: logDownloadUrl(row.id), download: "" }, icon("download"), t("Download log")),
+    hasLog &&
+      h(
+        "a",
+        { class: "button small", href: logDownloadUrl(row.id), download: "" },
+        icon("download"),
+        t("Download log"),
+      ),
     canRun && button({ label: t("Run this task"), glyph: "play", kind: "small", on: () => runAlone(row.id) }),
   ];
 }

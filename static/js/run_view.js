@@ -23,13 +23,29 @@ export class RunView {
     this.title = h("h2", { id: "run-heading" });
     this.actions = h("div", { class: "actions" });
     this.figures = this.#makeFigures();
-    this.bar = h("div", { class: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-labelledby": "total-label" });
+    this.bar = h("div", {
+      class: "bar",
+      role: "progressbar",
+      "aria-valuemin": 0,
+      "aria-valuemax": 100,
+      "aria-labelledby": "total-label",
+    });
     this.remarks = h("div", { class: "banners" });
     this.list = h("ol", { class: "rows" });
     this.foot = h("div", { class: "run-foot" });
-    this.stopButton = button({ label: t("Stop background tasks"), glyph: "stop", kind: "danger", id: "stop-background-button", on: () => this.#stop() });
+    this.stopButton = button({
+      label: t("Stop background tasks"),
+      glyph: "stop",
+      kind: "danger",
+      id: "stop-background-button",
+      on: () => this.#stop(),
+    });
     const title = h("div", { class: "run-title" }, this.title, this.actions);
-    this.content = [h("div", { class: "run-head" }, title, this.figures.list, this.bar, this.remarks), this.list, this.foot];
+    this.content = [
+      h("div", { class: "run-head" }, title, this.figures.list, this.bar, this.remarks),
+      this.list,
+      this.foot,
+    ];
     setInterval(() => this.#tick(), 1000);
   }
 
@@ -51,7 +67,6 @@ export class RunView {
   /** Show `status` (null: nothing ran yet). */
   update(status) {
     this.#status = status;
-    this.section.hidden = false;
     if (!status) return this.#drawNothing();
     if (!this.list.isConnected) this.section.replaceChildren(...this.content);
     redraw(this.title, [status.status, status.stopping, status.failed_tasks], () => runState(status));
@@ -65,8 +80,18 @@ export class RunView {
 
   #drawNothing() {
     this.section.replaceChildren(
-      h("div", { class: "run-empty" }, h("h2", { id: "run-heading" }, t("Nothing has run yet")),
-        h("p", {}, t("Choose tasks and start them. Their progress, output and screenshots appear here, also when you come back later or from another device."))),
+      h(
+        "div",
+        { class: "run-empty" },
+        h("h2", { id: "run-heading" }, t("Nothing has run yet")),
+        h(
+          "p",
+          {},
+          t(
+            "Choose tasks and start them. Their progress, output and screenshots appear here, also when you come back later or from another device.",
+          ),
+        ),
+      ),
     );
   }
 
@@ -75,10 +100,14 @@ export class RunView {
     redraw(this.actions, [active, status.failed_tasks, status.status, window.Notification?.permission], () => [
       active && this.stopButton,
       active && notificationButton(() => this.update(this.#status)),
-      !active && canRetry(status) && button({
-        label: status.failed_tasks ? t("Run what failed") : t("Run the rest"), glyph: "retry", id: "retry-failed-button",
-        on: () => startBackgroundTasks({ from: "failed" }),
-      }),
+      !active &&
+        canRetry(status) &&
+        button({
+          label: status.failed_tasks ? t("Run what failed") : t("Run the rest"),
+          glyph: "retry",
+          id: "retry-failed-button",
+          on: () => startBackgroundTasks({ from: "failed" }),
+        }),
     ]);
     this.stopButton.toggleAttribute("disabled", status.stopping);
   }
@@ -91,7 +120,8 @@ export class RunView {
     this.figures.current.box.hidden = !isActive(status) && status.current_task_progress === null;
     const unknown = status.queue_position ? "–" : t("unknown");
     redraw(this.figures.current.value, status.current_task_progress, (value) =>
-      value === null ? h("small", {}, unknown) : h("span", {}, percent(value)));
+      value === null ? h("small", {}, unknown) : h("span", {}, percent(value)),
+    );
     this.#tick();
   }
 
@@ -107,7 +137,14 @@ export class RunView {
   #drawBar(status) {
     const rows = status.tasks.filter((row) => row.status !== "skipped");
     this.bar.setAttribute("aria-valuenow", Math.round(status.progress_percent));
-    this.bar.setAttribute("aria-valuetext", t("{done} of {total} done, {percent}", { done: status.completed_tasks, total: status.total_tasks, percent: percent(status.progress_percent) }));
+    this.bar.setAttribute(
+      "aria-valuetext",
+      t("{done} of {total} done, {percent}", {
+        done: status.completed_tasks,
+        total: status.total_tasks,
+        percent: percent(status.progress_percent),
+      }),
+    );
     const many = rows.length > MOST_SEGMENTS;
     const segments = many ? [{ status: "running", progress: status.progress_percent }] : rows;
     while (this.bar.children.length > segments.length) this.bar.lastChild.remove();
@@ -122,16 +159,43 @@ export class RunView {
   }
 
   #drawRemarks(status) {
-    redraw(this.remarks, [status.status, status.stopping, status.queue_position, status.error, status.receipt, status.skipped_tasks, status.failed_tasks, status.total_tasks], () => [
-      status.status === "queued" && notice("info", t("Waiting for a free place"),
-        status.queue_position ? t("Position {n} in the queue. It starts by itself.", { n: status.queue_position }) : ""),
-      status.stopping && notice("warn", t("Stopping"), t("The current task and its processes are being ended.")),
-      status.status === "completed" && !status.failed_tasks && status.total_tasks > 0 &&
-        notice("good", t("Background tasks all complete!"), tn(status.skipped_tasks, "{n} skipped.", "{n} skipped.").repeat(status.skipped_tasks ? 1 : 0)),
-      status.status === "completed" && !status.total_tasks && notice("info", t("Nothing had to run"), t("All chosen tasks were skipped; the rows say why.")),
-      status.error && errorNotice(status.error),
-      status.receipt && receiptNotice(status.receipt),
-    ]);
+    redraw(
+      this.remarks,
+      [
+        status.status,
+        status.stopping,
+        status.queue_position,
+        status.error,
+        status.receipt,
+        status.skipped_tasks,
+        status.failed_tasks,
+        status.total_tasks,
+      ],
+      () => [
+        status.status === "queued" &&
+          notice(
+            "info",
+            t("Waiting for a free place"),
+            status.queue_position
+              ? t("Position {n} in the queue. It starts by itself.", { n: status.queue_position })
+              : "",
+          ),
+        status.stopping && notice("warn", t("Stopping"), t("The current task and its processes are being ended.")),
+        status.status === "completed" &&
+          !status.failed_tasks &&
+          status.total_tasks > 0 &&
+          notice(
+            "good",
+            t("Background tasks all complete!"),
+            tn(status.skipped_tasks, "{n} skipped.", "{n} skipped.").repeat(status.skipped_tasks ? 1 : 0),
+          ),
+        status.status === "completed" &&
+          !status.total_tasks &&
+          notice("info", t("Nothing had to run"), t("All chosen tasks were skipped; the rows say why.")),
+        status.error && errorNotice(status.error),
+        status.receipt && receiptNotice(status.receipt),
+      ],
+    );
   }
 
   #drawRows(status) {
@@ -155,13 +219,29 @@ export class RunView {
 
   #drawFoot(status) {
     this.foot.hidden = !status.history.length;
-    redraw(this.foot, status.history, (history) => history.length && [
-      h("h3", {}, t("Earlier runs")),
-      h("ul", { class: "history-list" }, history.toReversed().map((run) => h("li", {},
-        runState(run),
-        h("span", { class: "numbers" }, when(run.created_at)),
-        h("span", { class: "numbers soft" }, historyWords(run))))),
-    ]);
+    redraw(
+      this.foot,
+      status.history,
+      (history) =>
+        history.length && [
+          h("h3", {}, t("Earlier runs")),
+          h(
+            "ul",
+            { class: "history-list" },
+            history
+              .toReversed()
+              .map((run) =>
+                h(
+                  "li",
+                  {},
+                  runState(run),
+                  h("span", { class: "numbers" }, when(run.created_at)),
+                  h("span", { class: "numbers soft" }, historyWords(run)),
+                ),
+              ),
+          ),
+        ],
+    );
   }
 
   async #stop() {

@@ -17,12 +17,33 @@ export function openSecrets() {
   const summary = h("div", { role: "alert" });
   const list = h("ul", { class: "secret-list" });
   const empty = h("p", { class: "soft", hidden: true }, t("No secrets yet."));
-  const name = field({ name: "name", label: t("Name"), control: input({ class: "mono", placeholder: "SHOP_PASSWORD", autocapitalize: "off", spellcheck: "false" }) });
-  const value = field({ name: "value", label: t("Value"), control: input({ type: "password", autocomplete: "new-password" }) });
+  const name = field({
+    name: "name",
+    label: t("Name"),
+    control: input({ class: "mono", placeholder: "SHOP_PASSWORD", autocapitalize: "off", spellcheck: "false" }),
+  });
+  const value = field({
+    name: "value",
+    label: t("Value"),
+    control: input({ type: "password", autocomplete: "new-password" }),
+  });
   ui.body.append(
-    h("p", { class: "soft" }, t("Commands and steps use a secret by its name. Its value is kept in a file of its own and is never shown, logged or sent back.")),
-    summary, empty, list, h("div", { class: "columns" }, name, value));
-  ui.foot.append(button({ label: t("Close"), on: ui.leave }), h("button", { class: "button primary" }, t("Save secret")));
+    h(
+      "p",
+      { class: "soft" },
+      t(
+        "Commands and steps use a secret by its name. Its value is kept in a file of its own and is never shown, logged or sent back.",
+      ),
+    ),
+    summary,
+    empty,
+    list,
+    h("div", { class: "columns" }, name, value),
+  );
+  ui.foot.append(
+    button({ label: t("Close"), on: ui.leave }),
+    h("button", { class: "button primary" }, t("Save secret")),
+  );
   name.control.focus();
   load();
 
@@ -57,14 +78,24 @@ export function openSecrets() {
       await load();
       name.control.focus();
     };
-    return h("li", {}, h("code", {}, secret),
-      button({ label: t("Replace"), kind: "quiet small", on: replace, "aria-label": t("Replace {name}", { name: secret }) }),
-      button({ title: t("Delete {name}", { name: secret }), glyph: "trash", kind: "quiet small square", on: erase }));
+    return h(
+      "li",
+      {},
+      h("code", {}, secret),
+      button({
+        label: t("Replace"),
+        kind: "quiet small",
+        on: replace,
+        "aria-label": t("Replace {name}", { name: secret }),
+      }),
+      button({ title: t("Delete {name}", { name: secret }), glyph: "trash", kind: "quiet small square", on: erase }),
+    );
   }
 
   async function set() {
     const problems = new Map();
-    if (!SECRET_NAME.test(name.control.value.trim())) problems.set("name", t("Letters, digits and _; not a digit first."));
+    if (!SECRET_NAME.test(name.control.value.trim()))
+      problems.set("name", t("Letters, digits and _; not a digit first."));
     if (!value.control.value) problems.set("value", t("Enter a value."));
     showProblems(ui.dialog, problems, summary);
     if (problems.size) return;

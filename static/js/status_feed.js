@@ -69,7 +69,9 @@ export class StatusFeed extends EventTarget {
         this.#etag = response.headers.get("ETag");
         this.#active = ["queued", "running"].includes(answer.task_status?.status);
         this.#answered();
-        this.dispatchEvent(new CustomEvent("status", { detail: { status: answer.task_status, notices: answer.notices ?? [] } }));
+        this.dispatchEvent(
+          new CustomEvent("status", { detail: { status: answer.task_status, notices: answer.notices ?? [] } }),
+        );
         return;
       }
       this.#answered();
@@ -81,7 +83,8 @@ export class StatusFeed extends EventTarget {
   #readClock(response) {
     const date = Date.parse(response.headers.get("Date") ?? "");
     // The header counts whole seconds: correct the clock only if it is clearly off.
-    if (!Number.isNaN(date) && Math.abs(date - Date.now() - this.clockOffset) > 1500) this.clockOffset = date - Date.now();
+    if (!Number.isNaN(date) && Math.abs(date - Date.now() - this.clockOffset) > 1500)
+      this.clockOffset = date - Date.now();
   }
 
   #answered() {
@@ -104,7 +107,8 @@ export class StatusFeed extends EventTarget {
   }
 
   #delay() {
-    if (this.#failures) return Math.min(LONGEST_RETRY, this.interval * 2 ** (this.#failures - 1)) * (document.hidden ? 2 : 1);
+    if (this.#failures)
+      return Math.min(LONGEST_RETRY, this.interval * 2 ** (this.#failures - 1)) * (document.hidden ? 2 : 1);
     return this.interval * (document.hidden ? HIDDEN_FACTOR : this.#active ? 1 : IDLE_FACTOR);
   }
 

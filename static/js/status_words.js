@@ -28,7 +28,8 @@ const REASONS = {
   after_crash: () => t("The server was killed while it ran, and it is set to be skipped then."),
 };
 
-const state = ([glyph, word], status) => h("span", { class: "state", dataset: { status } }, icon(glyph), h("span", {}, word));
+const state = ([glyph, word], status) =>
+  h("span", { class: "state", dataset: { status } }, icon(glyph), h("span", {}, word));
 
 export const taskWord = (status) => TASK[status]?.[1]() ?? status;
 

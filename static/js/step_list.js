@@ -14,7 +14,15 @@ const TEMPLATES = {
   waitForExpression: { type: "waitForExpression", expression: "document.readyState === 'complete'" },
   hover: { type: "hover", selectors: [["#"]] },
   scroll: { type: "scroll", x: 0, y: 600 },
-  setViewport: { type: "setViewport", width: 1280, height: 720, deviceScaleFactor: 1, isMobile: false, hasTouch: false, isLandscape: false },
+  setViewport: {
+    type: "setViewport",
+    width: 1280,
+    height: 720,
+    deviceScaleFactor: 1,
+    isMobile: false,
+    hasTouch: false,
+    isLandscape: false,
+  },
   screenshot: { type: "customStep", name: "screenshot", parameters: { name: "page" } },
   extract: { type: "customStep", name: "extract", parameters: { name: "value", selectors: [["#"]] } },
   download: { type: "customStep", name: "download", parameters: { selectors: [["#"]] } },
@@ -22,10 +30,19 @@ const TEMPLATES = {
 };
 
 const choices = () => [
-  ["navigate", t("Open an address")], ["click", t("Click")], ["change", t("Fill a field")], ["keyDown", t("Press a key")],
-  ["waitForElement", t("Wait for an element")], ["waitForExpression", t("Wait for an expression")], ["hover", t("Move the pointer over")],
-  ["scroll", t("Scroll")], ["setViewport", t("Set the window's size")], ["screenshot", t("Take a screenshot")],
-  ["extract", t("Extract a value")], ["download", t("Download a file")], ["assertText", t("Check a text")],
+  ["navigate", t("Open an address")],
+  ["click", t("Click")],
+  ["change", t("Fill a field")],
+  ["keyDown", t("Press a key")],
+  ["waitForElement", t("Wait for an element")],
+  ["waitForExpression", t("Wait for an expression")],
+  ["hover", t("Move the pointer over")],
+  ["scroll", t("Scroll")],
+  ["setViewport", t("Set the window's size")],
+  ["screenshot", t("Take a screenshot")],
+  ["extract", t("Extract a value")],
+  ["download", t("Download a file")],
+  ["assertText", t("Check a text")],
 ];
 
 export class StepList {
@@ -35,11 +52,24 @@ export class StepList {
   constructor(path) {
     this.#steps = structuredClone(path);
     this.list = h("ol", { class: "steps" });
-    this.empty = h("p", { class: "small soft" }, t("No steps yet. Add some, import a recording, or tick “Auto-generate paths” before you start."));
+    this.empty = h(
+      "p",
+      { class: "small soft" },
+      t("No steps yet. Add some, import a recording, or tick “Auto-generate paths” before you start."),
+    );
     const kind = select(choices(), "click", { "aria-label": t("Kind of the new step") });
     const add = button({ label: t("Add a step"), glyph: "plus", kind: "small", on: () => this.#add(kind.value) });
-    this.element = h("fieldset", { class: "field", dataset: { field: "path" } }, h("legend", {}, t("Steps")), this.empty, this.list, h("div", { class: "add-step" }, kind, add), (this.error = h("p", { class: "field-error" })));
-    this.element.setError = (text) => this.error.replaceChildren(...(text ? [icon("failed"), h("span", {}, text)] : []));
+    this.element = h(
+      "fieldset",
+      { class: "field", dataset: { field: "path" } },
+      h("legend", {}, t("Steps")),
+      this.empty,
+      this.list,
+      h("div", { class: "add-step" }, kind, add),
+      (this.error = h("p", { class: "field-error" })),
+    );
+    this.element.setError = (text) =>
+      this.error.replaceChildren(...(text ? [icon("failed"), h("span", {}, text)] : []));
     this.#draw();
   }
 
@@ -65,16 +95,28 @@ export class StepList {
   #line(step, at) {
     const selectors = stepSelectors(step);
     const n = at + 1;
-    const tool = (glyph, title, on, disabled, name) => button({ title, glyph, kind: "quiet", on, disabled, "data-tool": name });
-    const line = h("div", { class: "step-line" },
+    const tool = (glyph, title, on, disabled, name) =>
+      button({ title, glyph, kind: "quiet", on, disabled, "data-tool": name });
+    const line = h(
+      "div",
+      { class: "step-line" },
       h("span", { class: "number" }, String(n)),
       icon(stepGlyph(step)),
-      h("div", { class: "words" }, h("span", {}, stepWords(step)), tellsMore(selectors) && h("code", { title: selectorWords(selectors) }, selectorWords(selectors))),
-      h("div", { class: "tools" },
+      h(
+        "div",
+        { class: "words" },
+        h("span", {}, stepWords(step)),
+        tellsMore(selectors) && h("code", { title: selectorWords(selectors) }, selectorWords(selectors)),
+      ),
+      h(
+        "div",
+        { class: "tools" },
         tool("up", t("Move step {n} up", { n }), () => this.#move(at, -1), at === 0, "up"),
         tool("down", t("Move step {n} down", { n }), () => this.#move(at, 1), at === this.#steps.length - 1, "down"),
         tool("edit", t("Edit step {n}", { n }), () => this.#edit(at), false, "edit"),
-        tool("trash", t("Delete step {n}", { n }), () => this.#remove(at), false, "trash")));
+        tool("trash", t("Delete step {n}", { n }), () => this.#remove(at), false, "trash"),
+      ),
+    );
     const element = h("li", { class: "step" }, line);
     if (this.#open?.at === at) element.append(this.#editor(step, n));
     return element;
@@ -87,9 +129,17 @@ export class StepList {
     delete box.dataset.field;
     open.setError = box.setError;
     open.area.addEventListener("input", () => (open.text = open.area.value));
-    return h("div", { class: "step-edit" }, box, h("div", { class: "actions" },
-      button({ label: t("Apply"), kind: "small", on: () => this.#apply() }),
-      button({ label: t("Discard"), kind: "quiet small", on: () => this.#discard() })));
+    return h(
+      "div",
+      { class: "step-edit" },
+      box,
+      h(
+        "div",
+        { class: "actions" },
+        button({ label: t("Apply"), kind: "small", on: () => this.#apply() }),
+        button({ label: t("Discard"), kind: "quiet small", on: () => this.#discard() }),
+      ),
+    );
   }
 
   #edit(at) {

@@ -12,7 +12,15 @@ import { serverProblems, taskProblems } from "./validation.js";
 const COMMON = { name: "", enabled: true, not_before: null, expires_at: null, timeout: null, after_crash: "rerun" };
 const NEW = {
   shell: { kind: "shell", ...COMMON, command: "", shell: null, cwd: null, env: {} },
-  browser: { kind: "browser", ...COMMON, start_url: null, path: [], viewport: null, screenshots: "each", profile: null },
+  browser: {
+    kind: "browser",
+    ...COMMON,
+    start_url: null,
+    path: [],
+    viewport: null,
+    screenshots: "each",
+    profile: null,
+  },
 };
 
 export const newTask = (kind) => structuredClone(NEW[kind]);
@@ -41,7 +49,12 @@ class TaskForm {
     });
     Object.assign(this, { ui, summary: h("div", { role: "alert" }) });
     const specific = shell ? this.#shellFields() : this.#browserFields();
-    ui.body.append(this.summary, this.#add(field({ name: "name", label: t("Name"), control: input({ value: this.task.name, maxlength: 200 }) })), ...specific, this.#conditions());
+    ui.body.append(
+      this.summary,
+      this.#add(field({ name: "name", label: t("Name"), control: input({ value: this.task.name, maxlength: 200 }) })),
+      ...specific,
+      this.#conditions(),
+    );
     if (!isNew) {
       const erase = () => {
         ui.close();
@@ -49,7 +62,10 @@ class TaskForm {
       };
       ui.foot.append(button({ label: t("Delete"), glyph: "trash", kind: "quiet start", on: erase }));
     }
-    ui.foot.append(button({ label: t("Cancel"), on: ui.leave }), h("button", { class: "button primary" }, isNew ? t("Add task") : t("Save")));
+    ui.foot.append(
+      button({ label: t("Cancel"), on: ui.leave }),
+      h("button", { class: "button primary" }, isNew ? t("Add task") : t("Save")),
+    );
     this.before = JSON.stringify(this.#collect());
     (shell ? this.parts.command : this.parts.start_url).control.focus();
   }
@@ -63,25 +79,89 @@ class TaskForm {
     const { task } = this;
     this.env = new EnvEditor(task.env, this.secretNames);
     return [
-      this.#add(field({ name: "command", label: t("Command"), hint: t("It runs in a terminal of its own. Several lines are a script."), control: textarea({ class: "mono", value: task.command, rows: 4 }) })),
+      this.#add(
+        field({
+          name: "command",
+          label: t("Command"),
+          hint: t("It runs in a terminal of its own. Several lines are a script."),
+          control: textarea({ class: "mono", value: task.command, rows: 4 }),
+        }),
+      ),
       this.env.element,
-      h("div", { class: "columns" },
-        this.#add(field({ name: "cwd", label: t("Working directory"), control: input({ class: "mono", value: task.cwd ?? "", placeholder: t("home directory") }) })),
-        this.#add(field({ name: "shell", label: t("Shell"), control: input({ class: "mono", value: task.shell ?? "", placeholder: t("default of the server") }) }))),
+      h(
+        "div",
+        { class: "columns" },
+        this.#add(
+          field({
+            name: "cwd",
+            label: t("Working directory"),
+            control: input({ class: "mono", value: task.cwd ?? "", placeholder: t("home directory") }),
+          }),
+        ),
+        this.#add(
+          field({
+            name: "shell",
+            label: t("Shell"),
+            control: input({ class: "mono", value: task.shell ?? "", placeholder: t("default of the server") }),
+          }),
+        ),
+      ),
     ];
   }
 
   #browserFields() {
     const { task } = this;
     this.steps = new StepList(task.path);
-    const size = (side, label, placeholder) => this.#add(field({ name: side, label, control: input({ type: "number", min: 100, max: 7680, value: task.viewport?.[side] ?? "", placeholder }) }));
+    const size = (side, label, placeholder) =>
+      this.#add(
+        field({
+          name: side,
+          label,
+          control: input({ type: "number", min: 100, max: 7680, value: task.viewport?.[side] ?? "", placeholder }),
+        }),
+      );
     return [
-      this.#add(field({ name: "start_url", label: t("Address to open first"), hint: t("Not needed when the first step opens an address."), control: input({ type: "url", value: task.start_url ?? "", placeholder: "https://" }) })),
+      this.#add(
+        field({
+          name: "start_url",
+          label: t("Address to open first"),
+          hint: t("Not needed when the first step opens an address."),
+          control: input({ type: "url", value: task.start_url ?? "", placeholder: "https://" }),
+        }),
+      ),
       this.steps.element,
-      h("div", { class: "columns" },
-        this.#add(field({ name: "screenshots", label: t("Screenshots"), control: select([["each", t("After each step")], ["failures", t("When a step fails")], ["off", t("Never")]], task.screenshots) })),
-        this.#add(field({ name: "profile", label: t("Login profile"), hint: t("Tasks that name the same profile share cookies and storage."), control: input({ value: task.profile ?? "", placeholder: t("none") }) }))),
-      h("div", { class: "columns" }, size("width", t("Window width"), "1280"), size("height", t("Window height"), "720")),
+      h(
+        "div",
+        { class: "columns" },
+        this.#add(
+          field({
+            name: "screenshots",
+            label: t("Screenshots"),
+            control: select(
+              [
+                ["each", t("After each step")],
+                ["failures", t("When a step fails")],
+                ["off", t("Never")],
+              ],
+              task.screenshots,
+            ),
+          }),
+        ),
+        this.#add(
+          field({
+            name: "profile",
+            label: t("Login profile"),
+            hint: t("Tasks that name the same profile share cookies and storage."),
+            control: input({ value: task.profile ?? "", placeholder: t("none") }),
+          }),
+        ),
+      ),
+      h(
+        "div",
+        { class: "columns" },
+        size("width", t("Window width"), "1280"),
+        size("height", t("Window height"), "720"),
+      ),
     ];
   }
 
@@ -89,16 +169,52 @@ class TaskForm {
     const { task } = this;
     const changed = !task.enabled || task.not_before || task.expires_at || task.timeout || task.after_crash !== "rerun";
     this.enabled = checkbox(t("Switched on"), task.enabled, t("Runs leave out what is switched off."));
-    const date = (name, label) => this.#add(field({ name, label, control: input({ type: "datetime-local", value: toLocal(task[name]) }) }));
-    const crash = [["rerun", t("Run it again")], ["skip", t("Skip it")], ["ask", t("Ask me")]];
-    return h("details", { class: "group", open: Boolean(changed) },
+    const date = (name, label) =>
+      this.#add(field({ name, label, control: input({ type: "datetime-local", value: toLocal(task[name]) }) }));
+    const crash = [
+      ["rerun", t("Run it again")],
+      ["skip", t("Skip it")],
+      ["ask", t("Ask me")],
+    ];
+    return h(
+      "details",
+      { class: "group", open: Boolean(changed) },
       h("summary", {}, t("When it runs, and for how long")),
-      h("div", { class: "inside" },
+      h(
+        "div",
+        { class: "inside" },
         this.enabled,
         h("div", { class: "columns" }, date("not_before", t("Not before")), date("expires_at", t("Not after"))),
-        h("div", { class: "columns" },
-          this.#add(field({ name: "timeout", label: t("Time limit in seconds"), control: input({ type: "number", min: 0, step: "any", value: task.timeout ?? "", placeholder: t("no limit") }) })),
-          this.#add(field({ name: "after_crash", label: t("If the server is killed meanwhile"), hint: this.task.kind === "shell" ? t("A command goes on without the server; this is for when it is lost as well.") : "", control: select(crash, task.after_crash) })))));
+        h(
+          "div",
+          { class: "columns" },
+          this.#add(
+            field({
+              name: "timeout",
+              label: t("Time limit in seconds"),
+              control: input({
+                type: "number",
+                min: 0,
+                step: "any",
+                value: task.timeout ?? "",
+                placeholder: t("no limit"),
+              }),
+            }),
+          ),
+          this.#add(
+            field({
+              name: "after_crash",
+              label: t("If the server is killed meanwhile"),
+              hint:
+                this.task.kind === "shell"
+                  ? t("A command goes on without the server; this is for when it is lost as well.")
+                  : "",
+              control: select(crash, task.after_crash),
+            }),
+          ),
+        ),
+      ),
+    );
   }
 
   #value(name) {
@@ -118,10 +234,24 @@ class TaskForm {
       timeout: number("timeout"),
       after_crash: this.#value("after_crash"),
     };
-    if (task.kind === "shell") return { ...task, command: this.#value("command"), cwd: orNull("cwd"), shell: orNull("shell"), env: this.env.value };
+    if (task.kind === "shell")
+      return {
+        ...task,
+        command: this.#value("command"),
+        cwd: orNull("cwd"),
+        shell: orNull("shell"),
+        env: this.env.value,
+      };
     const [width, height] = [number("width"), number("height")];
     const viewport = width === null && height === null ? null : { width: width ?? 1280, height: height ?? 720 };
-    return { ...task, start_url: orNull("start_url"), path: this.steps.value, viewport, screenshots: this.#value("screenshots"), profile: orNull("profile") };
+    return {
+      ...task,
+      start_url: orNull("start_url"),
+      path: this.steps.value,
+      viewport,
+      screenshots: this.#value("screenshots"),
+      profile: orNull("profile"),
+    };
   }
 
   #show(problems) {
@@ -142,8 +272,7 @@ class TaskForm {
       return tasks.toSpliced(index, 1, task);
     };
     try {
-      await this.store.save(put);
-      this.ui.close();
+      if (await this.store.save(put)) this.ui.close();
     } catch (error) {
       const found = serverProblems(error, index);
       const { title, message, hint } = errorWords(error);
@@ -155,8 +284,12 @@ class TaskForm {
   #mayClose() {
     if (JSON.stringify(this.#collect()) === this.before && !this.steps?.editing) return true;
     ask({
-      title: t("Leave without saving?"), text: t("What you changed in this task is lost."),
-      answers: [{ value: "leave", label: t("Leave") }, { value: "stay", label: t("Keep editing"), kind: "primary" }],
+      title: t("Leave without saving?"),
+      text: t("What you changed in this task is lost."),
+      answers: [
+        { value: "leave", label: t("Leave") },
+        { value: "stay", label: t("Keep editing"), kind: "primary" },
+      ],
     }).then((answer) => answer === "leave" && this.ui.close());
     return false;
   }

@@ -40,7 +40,8 @@ export class TaskListView {
     tasks.forEach((task, at) => {
       const entry = this.#elements.get(task.id) ?? this.#make(task.id);
       this.#fill(entry, task, at, tasks.length);
-      if (this.list.children[at] !== entry.element) this.list.insertBefore(entry.element, this.list.children[at] ?? null);
+      if (this.list.children[at] !== entry.element)
+        this.list.insertBefore(entry.element, this.list.children[at] ?? null);
     });
     if (focused && focused !== document.activeElement && this.list.contains(focused)) focused.focus();
     this.#drawPicked();
@@ -56,14 +57,35 @@ export class TaskListView {
       tags: h("div", { class: "tags" }),
       up: button({ title: t("Move up"), glyph: "up", kind: "quiet", on: () => this.move(index(), -1) }),
       down: button({ title: t("Move down"), glyph: "down", kind: "quiet", on: () => this.move(index(), 1) }),
-      alone: button({ title: t("Run this task"), glyph: "play", kind: "quiet square small", on: () => this.runAlone(id) }),
-      more: button({ title: t("More"), glyph: "more", kind: "quiet square small", "aria-haspopup": "true", "aria-expanded": "false", on: (event) => this.#menu(event.currentTarget, index()) }),
+      alone: button({
+        title: t("Run this task"),
+        glyph: "play",
+        kind: "quiet square small",
+        on: () => this.runAlone(id),
+      }),
+      more: button({
+        title: t("More"),
+        glyph: "more",
+        kind: "quiet square small",
+        "aria-haspopup": "true",
+        "aria-expanded": "false",
+        on: (event) => this.#menu(event.currentTarget, index()),
+      }),
     };
-    entry.element = h("li", { class: "task", dataset: { task: id } },
+    entry.element = h(
+      "li",
+      { class: "task", dataset: { task: id } },
       h("div", { class: "move" }, entry.up, entry.down),
       h("label", { class: "pick" }, entry.pick),
-      h("div", { class: "body" }, h("div", { class: "name" }, entry.glyph, entry.open), h("div", { class: "below" }, entry.detail, entry.tags)),
-      entry.alone, entry.more);
+      h(
+        "div",
+        { class: "body" },
+        h("div", { class: "name" }, entry.glyph, entry.open),
+        h("div", { class: "below" }, entry.detail, entry.tags),
+      ),
+      entry.alone,
+      entry.more,
+    );
     this.#elements.set(id, entry);
     return entry;
   }
@@ -73,17 +95,34 @@ export class TaskListView {
     entry.element.classList.toggle("disabled", !task.enabled);
     entry.pick.checked = !this.#unpicked.has(task.id);
     entry.pick.setAttribute("aria-label", t("Choose {name}", { name }));
-    redraw(entry.glyph, task.kind, (kind) => [icon(kind), h("span", { class: "visually-hidden" }, kind === "shell" ? t("Shell task") : t("Browser task"))]);
+    redraw(entry.glyph, task.kind, (kind) => [
+      icon(kind),
+      h("span", { class: "visually-hidden" }, kind === "shell" ? t("Shell task") : t("Browser task")),
+    ]);
     setText(entry.open, name);
     entry.open.title = t("Edit {name}", { name });
     setText(entry.detail, taskDetail(task));
     entry.detail.classList.toggle("mono", task.kind === "shell");
-    redraw(entry.tags, taskMarks(task), (marks) => marks.map(({ text, kind = "", glyph, title }) =>
-      h("span", { class: `tag ${kind}`, title }, glyph && icon(glyph), title && h("span", { class: "visually-hidden" }, title), h("span", { "aria-hidden": title ? "true" : null }, text))));
+    redraw(entry.tags, taskMarks(task), (marks) =>
+      marks.map(({ text, kind = "", glyph, title }) =>
+        h(
+          "span",
+          { class: `tag ${kind}`, title },
+          glyph && icon(glyph),
+          title && h("span", { class: "visually-hidden" }, title),
+          h("span", { "aria-hidden": title ? "true" : null }, text),
+        ),
+      ),
+    );
     entry.up.disabled = at === 0;
     entry.down.disabled = at === total - 1;
     entry.alone.disabled = this.#active;
-    for (const [control, words] of [[entry.up, t("Move {name} up", { name })], [entry.down, t("Move {name} down", { name })], [entry.alone, t("Run {name} alone", { name })], [entry.more, t("More about {name}", { name })]]) {
+    for (const [control, words] of [
+      [entry.up, t("Move {name} up", { name })],
+      [entry.down, t("Move {name} down", { name })],
+      [entry.alone, t("Run {name} alone", { name })],
+      [entry.more, t("More about {name}", { name })],
+    ]) {
       control.setAttribute("aria-label", words);
     }
   }
@@ -94,15 +133,18 @@ export class TaskListView {
     const to = at + step;
     if (!task || to < 0 || to >= this.store.tasks.length) return;
     const held = document.activeElement;
-    await this.#save((tasks) => {
+    const saved = await this.#save((tasks) => {
       const from = tasks.findIndex((one) => one.id === task.id);
       if (from < 0) return tasks;
       const [moved] = tasks.splice(from, 1);
       tasks.splice(Math.max(0, from + step), 0, moved);
       return tasks;
     });
+    if (saved !== "saved") return;
     if (held?.disabled) this.#elements.get(task.id)?.open.focus();
-    announce(t("{name} is now number {n} of {total}.", { name: taskName(task), n: to + 1, total: this.store.tasks.length }));
+    announce(
+      t("{name} is now number {n} of {total}.", { name: taskName(task), n: to + 1, total: this.store.tasks.length }),
+    );
   }
 
   #moveByKey(event) {
@@ -110,16 +152,31 @@ export class TaskListView {
     const id = event.target.closest(".task")?.dataset.task;
     if (!event.altKey || !step || !id) return;
     event.preventDefault();
-    this.move(this.store.tasks.findIndex((task) => task.id === id), step);
+    this.move(
+      this.store.tasks.findIndex((task) => task.id === id),
+      step,
+    );
   }
 
   #menu(anchor, at) {
     const task = this.store.tasks[at];
-    const change = (words, edit) => ({ ...words, on: () => this.#save((tasks) => edit(tasks, tasks.findIndex((one) => one.id === task.id))) });
+    const change = (words, edit) => ({
+      ...words,
+      on: () =>
+        this.#save((tasks) =>
+          edit(
+            tasks,
+            tasks.findIndex((one) => one.id === task.id),
+          ),
+        ),
+    });
     openMenu(anchor, [
       { label: t("Edit"), glyph: "edit", on: () => this.edit(task.id) },
       change({ label: t("Duplicate"), glyph: "copy" }, (tasks, i) => tasks.toSpliced(i + 1, 0, copyOf(tasks[i]))),
-      change({ label: task.enabled ? t("Switch off") : t("Switch on"), glyph: task.enabled ? "skipped" : "done" }, (tasks, i) => tasks.with(i, { ...tasks[i], enabled: !tasks[i].enabled })),
+      change(
+        { label: task.enabled ? t("Switch off") : t("Switch on"), glyph: task.enabled ? "skipped" : "done" },
+        (tasks, i) => tasks.with(i, { ...tasks[i], enabled: !tasks[i].enabled }),
+      ),
       { label: t("Delete"), glyph: "trash", on: () => this.remove(task.id) },
     ]);
   }
@@ -128,8 +185,10 @@ export class TaskListView {
   async remove(id) {
     const at = this.store.tasks.findIndex((task) => task.id === id);
     const task = this.store.tasks[at];
-    if (!(await this.#save((tasks) => tasks.filter((one) => one.id !== id)))) return;
-    (this.list.children[Math.min(at, this.list.children.length - 1)]?.querySelector(".open") ?? byId("workspace")).focus();
+    if ((await this.#save((tasks) => tasks.filter((one) => one.id !== id))) !== "saved") return;
+    (
+      this.list.children[Math.min(at, this.list.children.length - 1)]?.querySelector(".open") ?? byId("workspace")
+    ).focus();
     toast(t("{name} was deleted.", { name: taskName(task) }), {
       action: t("Undo"),
       onAction: () => this.#save((tasks) => tasks.toSpliced(Math.min(at, tasks.length), 0, task)),
@@ -141,7 +200,7 @@ export class TaskListView {
       return await this.store.save(change);
     } catch (error) {
       toastError(error);
-      return false;
+      return null;
     }
   }
 

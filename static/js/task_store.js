@@ -19,7 +19,10 @@ export class TaskStore extends EventTarget {
     this.#take(await call("/tasks"));
   }
 
-  /** Save what `change(tasks)` returns; one after the other. Throws ApiError; resolves to whether it was saved. */
+  /**
+   * Save what `change(tasks)` returns; one after the other. Resolves to "saved"; after a conflict to "theirs" (their
+   * list was loaded instead) or null (nothing was done). Throws ApiError.
+   */
   save(change) {
     const saving = this.#saving.catch(() => {}).then(() => this.#save(change));
     this.#saving = saving;
@@ -31,7 +34,7 @@ export class TaskStore extends EventTarget {
     const mine = change(structuredClone(base));
     try {
       this.#take(await this.#put(mine, this.revision));
-      return true;
+      return "saved";
     } catch (error) {
       if (!(error instanceof ApiError) || error.code !== "REVISION_CONFLICT") throw error;
     }
@@ -39,12 +42,12 @@ export class TaskStore extends EventTarget {
     if (withoutResults(theirs.tasks) === withoutResults(base)) {
       // Only the server itself wrote since (a task succeeded): do the same change on the newer list.
       this.#take(await this.#put(change(structuredClone(theirs.tasks)), theirs.revision));
-      return true;
+      return "saved";
     }
     const answer = await this.resolveConflict(theirs.tasks, mine);
     if (answer === "mine") this.#take(await this.#put(mine, (await call("/tasks")).revision));
     if (answer === "theirs") this.#take(await call("/tasks"));
-    return answer === "mine";
+    return answer === "mine" ? "saved" : answer;
   }
 
   #put(tasks, revision) {

@@ -19,8 +19,16 @@ export function taskProblems(task, envLines = []) {
   const problems = new Map();
   const claim = (holds, field, message) => holds || problems.has(field) || problems.set(field, message);
   claim(task.name.length <= 200, "name", t("At most {n} characters.", { n: 200 }));
-  claim(task.timeout === null || (task.timeout > 0 && task.timeout <= LONGEST_TIMEOUT), "timeout", t("More than 0 and at most 30 days in seconds."));
-  claim(!(task.not_before && task.expires_at) || task.not_before < task.expires_at, "expires_at", t("This is before the first date."));
+  claim(
+    task.timeout === null || (task.timeout > 0 && task.timeout <= LONGEST_TIMEOUT),
+    "timeout",
+    t("More than 0 and at most 30 days in seconds."),
+  );
+  claim(
+    !(task.not_before && task.expires_at) || task.not_before < task.expires_at,
+    "expires_at",
+    t("This is before the first date."),
+  );
   if (task.kind === "shell") shellProblems(task, envLines, claim);
   else browserProblems(task, claim);
   return problems;
@@ -38,12 +46,24 @@ function shellProblems(task, envLines, claim) {
 }
 
 function browserProblems(task, claim) {
-  claim(task.start_url === null || isWebAddress(task.start_url), "start_url", t("Enter an address that starts with http:// or https://."));
-  claim(task.start_url !== null || task.path.some((step) => step.type === "navigate"), "start_url", t("Enter an address, or make the first step open one."));
+  claim(
+    task.start_url === null || isWebAddress(task.start_url),
+    "start_url",
+    t("Enter an address that starts with http:// or https://."),
+  );
+  claim(
+    task.start_url !== null || task.path.some((step) => step.type === "navigate"),
+    "start_url",
+    t("Enter an address, or make the first step open one."),
+  );
   claim(task.profile === null || NAME.test(task.profile), "profile", t("Letters, digits, - and _."));
   for (const side of ["width", "height"]) {
     const size = task.viewport?.[side] ?? 1000;
-    claim(Number.isInteger(size) && size >= 100 && size <= 7680, side, t("A whole number from {low} to {high}.", { low: 100, high: 7680 }));
+    claim(
+      Number.isInteger(size) && size >= 100 && size <= 7680,
+      side,
+      t("A whole number from {low} to {high}.", { low: 100, high: 7680 }),
+    );
   }
 }
 
@@ -51,11 +71,16 @@ function browserProblems(task, claim) {
 export function serverProblems(error, index) {
   const problems = new Map();
   for (const { path, message } of fieldsOf(error)) {
-    const parts = String(path).split(".").filter((part) => !["body", "shell", "browser"].includes(part));
+    const parts = String(path)
+      .split(".")
+      .filter((part) => !["body", "shell", "browser"].includes(part));
     const at = parts[0] === "tasks" ? 2 : 0;
     if (at === 2 && Number(parts[1]) !== index) continue;
     const field = parts[at] ?? "";
-    problems.set(field === "viewport" ? (parts[at + 1] ?? "width") : field, field === "path" ? t("Step {n}: {name}", { n: Number(parts[at + 1]) + 1, name: message }) : message);
+    problems.set(
+      field === "viewport" ? (parts[at + 1] ?? "width") : field,
+      field === "path" ? t("Step {n}: {name}", { n: Number(parts[at + 1]) + 1, name: message }) : message,
+    );
   }
   return problems;
 }
