@@ -17,6 +17,7 @@ from bg_runner.terminals.output import LogReader
 from bg_runner.terminals.text import last_lines
 
 OpenLog = Callable[[AnyTask, Attempted], LogReader]
+ROW_FIELDS = set(TaskRow.model_fields)
 OUTPUT_LINES = 12
 OUTPUT_BYTES = 8192
 
@@ -85,7 +86,7 @@ class Workspace:
         self._open_log = open_log
         self._versions = itertools.count(1)
         self._staged: dict[int, TaskResult] = {}
-        self._ended_rows: dict[str, TaskRow] = {}
+        self._rows: dict[int, tuple[TaskResult, TaskRow]] = {}
         self._snapshot: tuple[object, Snapshot] | None = None
 
     @property
@@ -97,7 +98,7 @@ class Workspace:
         self.stop = StopRequest()
         self.leave = StopRequest()
         self._staged.clear()
-        self._ended_rows.clear()
+        self._rows.clear()
         self.touch()
 
     def touch(self) -> None:
@@ -142,23 +143,27 @@ class Workspace:
         assert self.run is not None
         return self._staged.get(place, self.run.results[place])
 
-    def snapshot(self, instance: str, queue_position: int | None) -> Snapshot:
-        """The status as JSON, made once for each version."""
-        key = (self.version, queue_position, len(self.notices))
-        if self._snapshot is not None and self._snapshot[0] == key:
-            return self._snapshot[1]
+    def snapshot(self, instance: str, queue_position: int | None, problem: str | None) -> Snapshot:
+        """The status as JSON, made once for each version. `problem` is what keeps the server from writing."""
+        ready = self.ready_snapshot(queue_position, problem)
+        if ready is not None:
+            return ready
         with self.lock:
-            key = (self.version, queue_position, len(self.notices))
-            answer = StatusAnswer(task_status=self.status(queue_position), notices=self.notices)
-            etag = f'"{instance}-{self.version}-{queue_position or 0}-{len(self.notices)}"'
+            key = self._key(queue_position, problem)
+            notices = [*self.notices, *([Notice(code="STORAGE_FAILED", message=problem)] if problem else [])]
+            answer = StatusAnswer(task_status=self.status(queue_position), notices=notices)
+            etag = f'"{instance}-{key[0]}-{queue_position or 0}-{len(notices)}"'
             snapshot = Snapshot(etag=etag, body=answer.model_dump_json().encode())
             self._snapshot = (key, snapshot)
         return snapshot
 
-    def ready_snapshot(self, queue_position: int | None) -> Snapshot | None:
+    def ready_snapshot(self, queue_position: int | None, problem: str | None) -> Snapshot | None:
         """The last snapshot if nothing has changed since."""
         last = self._snapshot
-        return last[1] if last is not None and last[0] == (self.version, queue_position, len(self.notices)) else None
+        return last[1] if last is not None and last[0] == self._key(queue_position, problem) else None
+
+    def _key(self, queue_position: int | None, problem: str | None) -> tuple[object, ...]:
+        return (self.version, queue_position, len(self.notices), problem)
 
     def status(self, queue_position: int | None) -> TaskStatus | None:
         with self.lock:
@@ -170,21 +175,22 @@ class Workspace:
     def _row(self, place: int) -> TaskRow:
         assert self.run is not None
         task, result = self.run.tasks[place], self.run.results[place]
-        if task.id in self._ended_rows:
-            return self._ended_rows[task.id]
+        known = self._rows.get(place)
+        if known is not None and known[0] is result:
+            return known[1]
         row = TaskRow(
             index=self.run.indices[place],
             id=task.id,
             name=task.name,
             kind=task.kind,
-            **result.model_dump(include=set(TaskRow.model_fields)),
+            **result.model_dump(include=ROW_FIELDS),
         )
         if not isinstance(result, Pending | Skipped):
             _add_output(row, self._open_log(task, result))
-        if not isinstance(result, Pending | Running | Asking):
-            if isinstance(result, Completed):
-                row.progress = 100.0
-            self._ended_rows[task.id] = row
+        if isinstance(result, Completed):
+            row.progress = 100.0
+        if not isinstance(result, Running | Asking):  # these alone change in place, and their output grows
+            self._rows[place] = (result, row)
         return row
 
 

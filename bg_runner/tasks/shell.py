@@ -1,4 +1,4 @@
-"""A shell task: its command runs in a terminal of the PTY host, which outlives the server, and is only followed here."""
+"""A shell task: its command runs in a terminal of the PTY host, which outlives the server; here it is only followed."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ class ShellTaskExecutor:
 
     def forget(self, log_id: str) -> None:
         try:
-            self._host.forget(log_id)
-        except BgRunnerError as error:  # the next start sweeps what is left
+            self._host.forget_soon(log_id)
+        except HostGone as error:  # the next start sweeps what is left
             log.warning("the PTY host did not forget %s: %s", log_id, error.message)
 
     def execute(self, task: ShellTask, execution: Execution) -> Outcome:

@@ -188,6 +188,10 @@ class HostClient:
         """Drop an ended terminal; an unknown one is fine. Raises: Conflict while it runs."""
         self._ask({"op": "forget", "id": terminal_id, "delete_log": delete_log})
 
+    def forget_soon(self, terminal_id: str) -> None:
+        """`forget` without waiting for the host's answer; a host that refuses keeps the terminal."""
+        self._connected().tell({"op": "forget", "id": terminal_id, "delete_log": False})
+
     def watch(self, terminal_id: str, callback: Callable[[WatchEvent], None], *, cursor: int | None = 0) -> Watch:
         """Call `callback` from the reader thread when the log's end is beyond `cursor` (None: only at the exit).
 
