@@ -201,7 +201,7 @@ class BackgroundTaskManager:
     def status_snapshot(self, session_id: str) -> Snapshot:
         """The status route's answer as ready bytes with its ETag. Raises: SessionUnknown."""
         workspace = self.workspace(session_id)
-        return workspace.snapshot(self.instance, self._queue_position(workspace))
+        return workspace.snapshot(self.instance, self._queue_position(workspace), self.ledger.problem)
 
     def ready_snapshot(self, session_id: str) -> Snapshot | None:
         """The last snapshot if it is still true; None if it must be made. Waits for no lock and no disk."""
@@ -209,7 +209,9 @@ class BackgroundTaskManager:
             return None
         try:
             workspace = self._workspaces.get(session_id)
-            return None if workspace is None else workspace.ready_snapshot(self._queue_position(workspace))
+            if workspace is None:
+                return None
+            return workspace.ready_snapshot(self._queue_position(workspace), self.ledger.problem)
         finally:
             self._lock.release()
 

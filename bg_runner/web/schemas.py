@@ -183,9 +183,16 @@ class LinkAnswer(Answer):
     svg: str = Field(description="The address as a QR code.")
 
 
-class HealthAnswer(BaseModel):
+class Health(BaseModel):
+    """`uptime` is in seconds; why it is degraded is said to those who are let in (GET /api/doctor)."""
+
     status: Literal["healthy", "degraded"]
+    uptime: float
     version: str
+
+
+class HealthAnswer(Answer):
+    data: Health
 
 
 class Check(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from datetime import timedelta
 
 import segno
@@ -18,12 +19,14 @@ from bg_runner.web.urls import base_url, login_url, own_path
 
 def create_server_api(services: Services, door: Door) -> Blueprint:
     api = Blueprint("server", __name__, url_prefix="/api")
+    started = time.monotonic()
 
     @api.get("/health")
     def health() -> Response:
         """Anonymous, so it says little: whether all is well, and the version."""
         status = "degraded" if services.manager.health()["status"] != "healthy" else "healthy"
-        body = schemas.HealthAnswer(status=status, version=services.version)
+        uptime = round(time.monotonic() - started, 3)
+        body = schemas.HealthAnswer(data=schemas.Health(status=status, uptime=uptime, version=services.version))
         return Response(body.model_dump_json(), mimetype="application/json")
 
     @api.post("/link")

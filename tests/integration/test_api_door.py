@@ -105,7 +105,7 @@ def test_what_the_login_page_loads_needs_no_login(anybody: httpx.Client) -> None
 
 
 def test_health_says_little(anybody: httpx.Client) -> None:
-    assert set(anybody.get("/api/health").json()) == {"status", "version"}
+    assert set(anybody.get("/api/health").json()["data"]) == {"status", "uptime", "version"}
 
 
 # --- credentials ----------------------------------------------------------------------------------------------
