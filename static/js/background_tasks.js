@@ -1,7 +1,7 @@
 // The four functions of the page that seed 004 names: start, stop, poll, and look for a run when the page opens.
 import { call } from "./api.js";
 import { byId } from "./dom.js";
-import { banner, notice, toastError } from "./feedback.js";
+import { announce, banner, notice, toastError } from "./feedback.js";
 import { errorWords } from "./error_words.js";
 import { t } from "./i18n.js";
 
@@ -30,6 +30,7 @@ export async function startBackgroundTasks(choice = {}) {
     return true;
   } catch (error) {
     const { title, message, hint } = errorWords(error);
+    announce(title);
     banner("start", notice("bad", title, [message, hint].filter(Boolean).join(" "), closeBanner("start")));
     await feed.refresh();
     return false;

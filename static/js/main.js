@@ -112,7 +112,7 @@ feed.addEventListener("status", ({ detail }) => {
   pickedChanged(listView.picked.length, store.tasks.length);
   if (store.revision !== null) drawEmptiness();
   showInTab(status, feed.state);
-  announceChanges(before, status);
+  if (!opening) announceChanges(before, status);
   if (before && status && before.completed_tasks !== status.completed_tasks) store.load().catch(() => {});
   if (isActive(status) && before?.run_id !== status.run_id) showRun(Boolean(before) || !opening);
   opening = false;

@@ -44,6 +44,7 @@ export class TaskListView {
         this.list.insertBefore(entry.element, this.list.children[at] ?? null);
     });
     if (focused && focused !== document.activeElement && this.list.contains(focused)) focused.focus();
+    byId("list-empty").hidden = tasks.length > 0;
     this.#drawPicked();
   }
 
