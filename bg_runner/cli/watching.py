@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bg_runner.client import Client
-from bg_runner.errors import ServerNotRunning
+from bg_runner.errors import NotFound, ServerNotRunning
 from bg_runner.settings import Settings
 
 POLL_SECONDS = 0.5
@@ -20,39 +20,46 @@ MARKS = {"completed": "✓", "failed": "✗", "stopped": "■", "skipped": "–"
 Json = dict[str, Any]
 
 
-def wait_for_run(client: Client, settings: Settings | None, session: str, run_id: str) -> Json:
-    """Show the run's progress until it ends; return its last status. With `settings` a restarted server is found again.
+def wait_for_run(client: Client, settings: Settings, session: str, run_id: str) -> Json:
+    """Show the run's progress until it ends; return its last status. Closes `client`.
 
-    Raises: ServerNotRunning after it was away for five minutes.
+    A server that was started again is found again, wherever it is then. Raises: ServerNotRunning after five minutes.
     """
     display = _Display(live=sys.stderr.isatty())
     away_since: float | None = None
-    while True:
-        try:
-            status = client.status(session)["task_status"]
-            away_since = None
-        except ServerNotRunning:
-            away_since = away_since or time.monotonic()
-            if settings is None or time.monotonic() - away_since > AWAY_SECONDS:
-                raise
-            display.say_once("away", "The server is away; its shell commands go on. Waiting for it.")
-            client = _found_again(client, settings)
+    try:
+        while True:
+            try:
+                status = client.status(session)["task_status"]
+                away_since = None
+            except ServerNotRunning:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > AWAY_SECONDS:
+                    raise
+                display.say_once("away", "The server is away; its shell commands go on. Waiting for it.")
+                time.sleep(POLL_SECONDS)
+                client = _found_again(client, settings)
+                continue
+            if status is None or status["run_id"] != run_id:
+                raise NotFound(
+                    "another run took this one's place", hint=f"bg-runner status --session {session} shows it."
+                )
+            display.show(status)
+            if status["status"] not in ("queued", "running"):
+                display.end()
+                return dict(status)
             time.sleep(POLL_SECONDS)
-            continue
-        if status is None or status["run_id"] != run_id:
-            raise ServerNotRunning("another run took this one's place", hint="bg-runner status shows it.")
-        display.show(status)
-        if status["status"] not in ("queued", "running"):
-            display.end()
-            return dict(status)
-        time.sleep(POLL_SECONDS)
+    finally:
+        client.close()
 
 
 def _found_again(client: Client, settings: Settings) -> Client:
     try:
-        return Client.of_settings(settings)
+        found = Client.of_settings(settings)
     except ServerNotRunning:
         return client
+    client.close()
+    return found
 
 
 class _Display:
