@@ -35,7 +35,7 @@ export function openDialog({ title, size = "", onSubmit, guard, name = "" }) {
   const closed = new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       dialog.remove();
-      if (back?.isConnected) back.focus();
+      (back?.isConnected ? back : document.querySelector("main")).focus();
       resolve(dialog.returnValue);
     });
   });

@@ -85,11 +85,20 @@ function drawEmptiness() {
   pane.hidden = empty && !status;
   byId("background-task-status").hidden = empty && !status;
   const welcome = byId("welcome");
-  if (!(empty && !status)) welcome?.remove();
+  if (!(empty && !status)) leaveWelcome(welcome);
   else if (!welcome) {
     const startAll = () => startBackgroundTasks({ task_indices: store.tasks.map((_, at) => at) });
     pane.before(welcomePanel({ store, add, start: startAll }));
   }
+}
+
+/** The list takes the welcome's place: go to its beginning, and do not leave the focus on what is gone. */
+function leaveWelcome(welcome) {
+  if (!welcome) return;
+  const held = welcome.contains(document.activeElement);
+  welcome.remove();
+  scrollTo({ top: 0 });
+  if (held) byId("workspace").focus({ preventScroll: true });
 }
 
 function fold(folded) {

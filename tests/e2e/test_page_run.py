@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from playwright.sync_api import BrowserContext, Page, expect
@@ -167,6 +168,20 @@ def test_a_task_that_was_cut_off_asks_what_to_do(context: BrowserContext, own_se
     question.get_by_role("button", name="Skip it").click()
     expect(row(page, "slow").locator(".state")).to_have_text("Skipped")
     expect(page.locator("#run-heading")).not_to_have_text("Running")
+
+
+def test_a_damaged_state_file_is_told(context: BrowserContext, own_server: ServerProcess) -> None:
+    session = own_server.run(shell_task("one"))
+    own_server.ended(session)
+    own_server.kill()
+    state = own_server.data_dir / f"{hashlib.sha256(session.encode()).hexdigest()}.json"
+    state.write_bytes(state.read_bytes()[:100])
+    own_server.start()
+    log_in(context, own_server)
+    page = context.new_page()
+    page.goto(f"{own_server.url}/s/{session}")
+    expect(page.locator("#banners")).to_contain_text("A damaged file was set aside")
+    expect(page.locator("#task-list .open")).to_have_text(["one"])
 
 
 def test_an_expired_login_says_so_and_leads_back(
