@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.report import Row, Size
-from benchmarks.server import Server, running_server
+from benchmarks.server import Server, megabytes, running_server
 
 PART = "idle"
 AIM_PERCENT = 3.0
@@ -31,7 +30,7 @@ def measure(size: Size) -> list[Row]:
         time.sleep(min(seconds, 6.0))  # the flush that follows the start is not part of being idle
         processes = {"server": [server.process], "host": supervisors[:1], "supervisors": supervisors[1:]}
         parts = [_percent(processes, seconds) for _ in range(ROUNDS[size])]
-        memory = sum(_pss(process) for group in processes.values() for process in group) / 2**20
+        memory = megabytes(process for group in processes.values() for process in group)
         for session in sessions:
             server.api.stop(session)
     totals = [sum(part.values()) for part in parts]
@@ -90,9 +89,3 @@ def _cpu_seconds(process: psutil.Process) -> float:
     except (OSError, ValueError, IndexError):
         times = process.cpu_times()
         return float(times.user + times.system)
-
-
-def _pss(process: psutil.Process) -> int:
-    with contextlib.suppress(psutil.Error):
-        return int(process.memory_full_info().pss)
-    return 0

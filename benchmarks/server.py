@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -171,3 +171,12 @@ def _end(popen: subprocess.Popen[bytes], data_dir: Path) -> None:
             tree = [host, *host.children(recursive=True)]
             host.kill()
             psutil.wait_procs(tree, END_SECONDS)
+
+
+def megabytes(processes: Iterable[psutil.Process]) -> float:
+    """Their proportional set sizes together: a page that N of them share counts once in all."""
+    total = 0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            total += int(process.memory_full_info().pss)
+    return total / 2**20

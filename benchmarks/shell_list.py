@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
 
+from benchmarks.peers import run_peer
 from benchmarks.report import Row, Size, in_turn, median
-from benchmarks.server import IN_MEMORY, ON_DISK, PROJECT, Server, running_server
+from benchmarks.server import IN_MEMORY, ON_DISK, Server, running_server
 from bg_runner.files import write_durably
 
 PART = "shell"
@@ -28,9 +27,9 @@ def measure(size: Size) -> list[Row]:
     with running_server() as durable, running_server(where=in_memory) as forgetful:
         run_list(durable, 2)  # the PTY host is started with the first command
         run_list(forgetful, 2)
-        peers = [lambda: _peer("bare_pty", count), lambda: _peer("huey_queue", count, str(ON_DISK))]
+        peers = [lambda: run_peer("bare_pty", count), lambda: run_peer("huey_queue", count, str(ON_DISK))]
         if shutil.which("tsp"):
-            peers.append(lambda: _peer("task_spooler", count))
+            peers.append(lambda: run_peer("task_spooler", count))
         ours, without, bare, huey, *spooler = in_turn(
             rounds, lambda: run_list(durable, count), lambda: run_list(forgetful, count), *peers
         )
@@ -60,14 +59,6 @@ def run_list(server: Server, count: int) -> float:
     began = time.time()
     server.api.start(session)
     return datetime.fromisoformat(str(server.api.ended(session)["ended_at"])).timestamp() - began
-
-
-def _peer(name: str, *arguments: object) -> float:
-    command = [sys.executable, "-m", f"benchmarks.peers.{name}", *map(str, arguments)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{name} failed: {done.stderr[-2000:]}")
-    return float(done.stdout)
 
 
 def _write_ms(where: Path, size: int) -> list[float]:
