@@ -45,7 +45,7 @@ class MaskingFilter(logging.Filter):
         return True
 
 
-class _MaskingFormatter(logging.Formatter):
+class MaskingFormatter(logging.Formatter):
     """Tracebacks are made by the formatter, after the filters."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -57,7 +57,7 @@ def configure(level: str, token: str) -> None:
     mask.values.add(token)
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(MaskingFilter())
-    handler.setFormatter(_MaskingFormatter(_FORMAT))
+    handler.setFormatter(MaskingFormatter(_FORMAT))
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)

@@ -5,6 +5,7 @@ Host -> credentials -> Origin -> body -> route (ASGI for what waits or is hot, F
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import secrets
@@ -17,7 +18,16 @@ from a2wsgi import WSGIMiddleware
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bg_runner.errors import BgRunnerError, HostRefused, InternalError, NotFound, TooLarge, TooMany, Unauthorized
+from bg_runner.errors import (
+    BgRunnerError,
+    HostRefused,
+    InternalError,
+    NotFound,
+    ShuttingDown,
+    TooLarge,
+    TooMany,
+    Unauthorized,
+)
 from bg_runner.web.access_log import log_request, request_id
 from bg_runner.web.answers import error_bytes, error_headers, wants_page
 from bg_runner.web.asgi_routes import asgi_routes
@@ -36,17 +46,17 @@ Credential = Literal["token", "cookie"]
 def create_asgi(services: Services) -> Outer:
     """The whole web application of a server."""
     settings = services.settings
-    https = settings.tls_cert is not None or (settings.public_url or "").startswith("https://")
+    public_https = (settings.public_url or "").startswith("https://")
     door = Door(
         services.token,
         port=settings.port,
         login_ttl=settings.login_ttl,
         link_ttl=settings.link_ttl,
-        secure=https,
+        secure=public_https or settings.tls_cert is not None,
     )
     flask = WSGIMiddleware(create_app(services, door).wsgi_app, workers=WSGI_THREADS)  # type: ignore[arg-type]
     router = Router(asgi_routes(services), redirect_slashes=False, default=flask)  # type: ignore[arg-type]
-    return Outer(router, door, Origins(settings), SecurityHeaders(https=https), settings.max_body_bytes)
+    return Outer(router, door, Origins(settings), SecurityHeaders(hsts=public_https), settings.max_body_bytes)
 
 
 class _Headers:
@@ -114,6 +124,8 @@ class Outer:
             await self._inner(scope, _once(body, receive), answer)
         except ClientGone:
             return
+        except asyncio.CancelledError:  # the time for ending is up
+            await self._refuse(ShuttingDown("the server is shutting down"), scope, receive, headers, answer)
         except BgRunnerError as error:
             await self._refuse(error, scope, receive, headers, answer)
         except Exception:
@@ -177,9 +189,9 @@ class Outer:
         self, error: BgRunnerError, scope: Scope, receive: Receive, headers: _Headers, answer: _Answer
     ) -> None:
         if answer.status:
-            log.error("the answer to %s broke off: %s", ascii(scope["path"]), error.message)
+            log.warning("the answer to %s broke off: %s", ascii(scope["path"]), error.message)
             return
-        if wants_page(scope["path"], headers.get(b"accept")):
+        if wants_page(scope["path"], headers.get(b"accept")) and not isinstance(error, ShuttingDown):
             page = {**scope, "method": "GET", "headers": _without_framing(scope["headers"]), "bg_runner.error": error}
             await self._inner(page, _once(b"", receive), answer)
             return

@@ -160,7 +160,7 @@ def _log(services: Services, background: Background) -> Endpoint:
 def _log_text(chunk: Chunk, *, running: bool, keep_escapes: bool) -> schemas.LogText:
     data = chunk.data
     if chunk.next < chunk.end or running:  # the rest of a character or a sequence comes with the next answer
-        data = data[: _presentable(data)] or data
+        data = data[: presentable(data)] or data
     text = data.decode("utf-8", "replace")
     return schemas.LogText(
         text=text if keep_escapes else strip_escapes(text),
@@ -172,7 +172,7 @@ def _log_text(chunk: Chunk, *, running: bool, keep_escapes: bool) -> schemas.Log
     )
 
 
-def _presentable(data: bytes) -> int:
+def presentable(data: bytes) -> int:
     """How many of the bytes are left when a UTF-8 character or an escape sequence cut off at the end is left out."""
     size = len(data)
     for back in range(1, min(4, size) + 1):

@@ -61,14 +61,14 @@ def _artifact_policy() -> ContentSecurityPolicy:
     )
 
 
-def _raw(policy: ContentSecurityPolicy, *, https: bool) -> RawHeaders:
+def _raw(policy: ContentSecurityPolicy, *, hsts: bool) -> RawHeaders:
     secure = Secure(
         csp=policy,
         coop=CrossOriginOpenerPolicy().same_origin(),
         corp=CrossOriginResourcePolicy().same_origin(),
         referrer=ReferrerPolicy().no_referrer(),
         permissions=PermissionsPolicy().geolocation().microphone().camera(),
-        hsts=StrictTransportSecurity().max_age(31536000) if https else None,
+        hsts=StrictTransportSecurity().max_age(31536000) if hsts else None,
         xcto=XContentTypeOptions().nosniff(),
         xfo=XFrameOptions().sameorigin(),
     )
@@ -76,12 +76,15 @@ def _raw(policy: ContentSecurityPolicy, *, https: bool) -> RawHeaders:
 
 
 class SecurityHeaders:
-    """The headers of an answer by its path, made once as raw ASGI headers."""
+    """The headers of an answer by its path, made once as raw ASGI headers.
 
-    def __init__(self, *, https: bool) -> None:
-        self._page = _raw(_page_policy(), https=https)
-        self._docs = _raw(_docs_policy(), https=https)
-        self._artifact = _raw(_artifact_policy(), https=https)
+    `hsts` (no more plain HTTP for this host) is for a public name only: on localhost it would reach every other port.
+    """
+
+    def __init__(self, *, hsts: bool) -> None:
+        self._page = _raw(_page_policy(), hsts=hsts)
+        self._docs = _raw(_docs_policy(), hsts=hsts)
+        self._artifact = _raw(_artifact_policy(), hsts=hsts)
 
     def of(self, path: str) -> RawHeaders:
         if path == "/docs":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +23,7 @@ DESCRIPTION = (
 Json = dict[str, Any]
 
 
+@functools.cache
 def describe_api(cookie_name: str) -> Json:
     """The document for `/openapi.json`."""
     refs, definitions = _schemas()

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from bg_runner.web.access_log import MaskingFilter, _MaskingFormatter, log_request, mask
+from bg_runner.web.access_log import MaskingFilter, MaskingFormatter, log_request, mask
 
 SECRET = "s3cret-Value_of.it"
 
@@ -22,7 +22,7 @@ def logger(stream: io.StringIO) -> logging.Logger:
     """A logger of somebody else, below a root like the server's."""
     handler = logging.StreamHandler(stream)
     handler.addFilter(MaskingFilter())
-    handler.setFormatter(_MaskingFormatter("%(name)s [%(request_id)s] %(message)s"))
+    handler.setFormatter(MaskingFormatter("%(name)s [%(request_id)s] %(message)s"))
     made = logging.Logger("uvicorn.error")
     made.addHandler(handler)
     return made

@@ -11,7 +11,7 @@ import pytest
 from bg_runner.errors import CwdMissing, InvalidField, InvalidSession, SessionMissing, ShellMissing, UrlRefused
 from bg_runner.settings import load_settings
 from bg_runner.tasks.models import TaskListAdapter
-from bg_runner.web.asgi_routes import _presentable
+from bg_runner.web.asgi_routes import presentable
 from bg_runner.web.session import session_of
 from bg_runner.web.task_checks import check_tasks
 from bg_runner.web.urls import login_url, own_path
@@ -80,7 +80,7 @@ def test_a_login_link_carries_where_to_go() -> None:
     ],
 )
 def test_a_piece_of_a_log_ends_before_what_is_cut_off(data: bytes, shown: bytes) -> None:
-    assert data[: _presentable(data)] == shown
+    assert data[: presentable(data)] == shown
 
 
 def test_a_task_list_is_checked_beyond_its_types(tmp_path: Path) -> None:
