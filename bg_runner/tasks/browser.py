@@ -9,9 +9,9 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from playwright.async_api import BrowserContext
+from playwright.async_api import BrowserContext, StorageState
 from playwright.async_api import Error as PlaywrightError
 
 from bg_runner.errors import (
@@ -24,6 +24,7 @@ from bg_runner.errors import (
     TaskFailure,
     UrlRefused,
 )
+from bg_runner.files import set_aside
 from bg_runner.settings import Settings
 from bg_runner.tasks.browser_attempt import Attempt, Reason, context_options
 from bg_runner.tasks.browser_log import Artifacts, TaskLog
@@ -40,6 +41,7 @@ from bg_runner.tasks.steps import label, starts_with_navigate
 
 log = logging.getLogger(__name__)
 Work = Callable[[Attempt, BrowserProcess], Awaitable[Outcome]]
+STAGE_TIMEOUT = 30.0
 QUIET_TIMEOUT = 2.0
 CLOSE_TIMEOUT = 5.0
 # A call may fail a moment before the news that its browser died.
@@ -172,13 +174,14 @@ class BrowserTaskExecutor:
             profile = None
             if task.profile is not None:
                 profile = self._profiles.path(execution.session_id, task.profile)
-                options["storage_state"] = self._profiles.load(profile)
-            context = await process.browser.new_context(**options)
-            stack.push_async_callback(self._close, context, process, attempt)
-            watch = attempt.watch = PageWatch(context, attempt.log.line)
+            async with _limit(STAGE_TIMEOUT, process):
+                context = await self._context(process, options, profile, attempt)
+                stack.push_async_callback(self._close, context, process, attempt)
+                watch = attempt.watch = PageWatch(context, attempt.log.line)
+                page = await context.new_page()
             yield Stage(
                 context=context,
-                page=await context.new_page(),
+                page=page,
                 watch=watch,
                 guard=guard,
                 secrets=execution.secrets,
@@ -201,6 +204,20 @@ class BrowserTaskExecutor:
         stack.callback(guard.close)
         options["proxy"] = {"server": guard.url, "bypass": guard.bypass}
         return guard
+
+    async def _context(
+        self, process: BrowserProcess, options: dict[str, Any], profile: Path | None, attempt: Attempt
+    ) -> BrowserContext:
+        if profile is None or (state := self._profiles.load(profile)) is None:
+            return await process.browser.new_context(**options)
+        try:
+            return await process.browser.new_context(**options, storage_state=cast(StorageState, state))
+        except PlaywrightError as error:
+            if not process.lives():
+                raise
+            attempt.log.line(f"The profile cannot be used and is set aside: {error.message.splitlines()[0]}")
+            set_aside(profile)
+            return await process.browser.new_context(**options)
 
     async def _save_profile(self, profile: Path, context: BrowserContext, attempt: Attempt) -> None:
         try:
@@ -277,6 +294,17 @@ class BrowserTaskExecutor:
         page = attempt.replay.acting_on if attempt.replay is not None else stage.page
         details = await attempt.report(page) if not stage.watch.crashed.done() else {}
         return attempt.failed(error, details)
+
+
+@contextlib.asynccontextmanager
+async def _limit(seconds: float, process: BrowserProcess) -> AsyncIterator[None]:
+    """End a browser that does not get this far in time. Raises: BrowserCrashed."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        process.kill()
+        raise BrowserCrashed("The browser does not answer and was ended.") from error
 
 
 def _planning_failed(info: ErrorInfo) -> TaskFailure:

@@ -23,6 +23,7 @@ from bg_runner.errors import NoBrowser
 from bg_runner.settings import Settings
 
 LAUNCH_TIMEOUT_MS = 30_000
+DRIVER_TIMEOUT = 30.0
 DRIVER_LIBRARY = "libatomic1"
 ON_PATH = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHANNELS = {"Chrome": "chrome", "Edge": "msedge"}
@@ -177,7 +178,8 @@ async def _start_driver(directory: Path) -> Playwright:
         try:
             if wrapper is not None:
                 os.environ[NODE_VARIABLE] = str(wrapper)
-            return await async_playwright().start()
+            async with asyncio.timeout(DRIVER_TIMEOUT):
+                return await async_playwright().start()
         finally:
             if wrapper is not None:
                 os.environ.pop(NODE_VARIABLE, None)

@@ -67,6 +67,12 @@ class PageWatch:
         page.on("crash", lambda _: self._set(self.crashed, "The page crashed."))
         page.on("download", self._on_download)
         page.on("framenavigated", self._on_navigated)
+        page.on("close", self._on_close)
+
+    def _on_close(self, page: Page) -> None:
+        """Nobody tells how the requests of a closed tab ended."""
+        self._in_flight -= {request for request in self._in_flight if _page_of(request) in (page, None)}
+        self._changed.set()
 
     def _on_navigated(self, frame: Frame) -> None:
         scheme = urlsplit(frame.url).scheme
@@ -125,3 +131,10 @@ def _is_for_tab(request: Request) -> bool:
         return request.frame.parent_frame is None
     except PlaywrightError:
         return True  # A new tab's first document has no frame yet.
+
+
+def _page_of(request: Request) -> Page | None:
+    try:
+        return request.frame.page
+    except PlaywrightError:
+        return None

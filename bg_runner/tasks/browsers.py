@@ -32,6 +32,7 @@ __all__ = ["BrowserProcess", "BrowserReport", "Browsers", "find_browser", "is_ru
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 CLOSE_TIMEOUT = 3.0
+LAST_WORDS = 0.5
 
 
 def is_running(pid: int) -> bool:
@@ -171,7 +172,7 @@ class Browsers:
             loop, thread = self._loop, self._thread
         if loop is None or thread is None or not thread.is_alive():
             return
-        ending = asyncio.run_coroutine_threadsafe(self._close_all(timeout - 0.5), loop)
+        ending = asyncio.run_coroutine_threadsafe(self._close_all(timeout - 2 * LAST_WORDS), loop)
         with contextlib.suppress(concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
             ending.result(timeout)
         for browser in self._all:
@@ -179,6 +180,7 @@ class Browsers:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(loop.stop)
         thread.join(1.0)
+        self._kill_strays()
         self._remove_directories()
 
     # -- In the browser thread ---------------------------------------------------------------------------------
@@ -253,9 +255,14 @@ class Browsers:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*(self._end(process, timeout) for process in list(self._all)))
+        await asyncio.to_thread(self._kill_strays)
         # Whoever still waits for a coroutine here must not wait for ever.
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        if rest:
+            await asyncio.wait(rest, timeout=LAST_WORDS)
+        for task in rest:
             task.cancel()
+        await asyncio.sleep(LAST_WORDS / 10)
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -290,6 +297,15 @@ class Browsers:
         # Playwright leaves futures behind when its connection ends; only while one should be up is that news.
         if not self._shutting_down and not all(process.gone.is_set() for process in self._all):
             log.debug("In the browser thread: %s", context.get("message"), exc_info=context.get("exception"))
+
+    def _kill_strays(self) -> None:
+        """End what was just being started: nobody knows its pids yet, but it works in our directory."""
+        mine = str(self._directory)
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.Error):
+                if child.environ().get("TMPDIR", "").startswith(mine) or mine in " ".join(child.cmdline()):
+                    for process in [*child.children(recursive=True), child]:
+                        process.kill()
 
     def _remove_directories(self) -> None:
         """Delete what browsers of this server, or of servers that were killed, left on the disk."""

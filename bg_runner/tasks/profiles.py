@@ -15,7 +15,7 @@ from playwright.async_api import BrowserContext
 from bg_runner.errors import StorageFailed
 from bg_runner.files import set_aside, write_durably
 
-SAVE_TIMEOUT = 10.0
+SAVE_TIMEOUT = 5.0
 
 
 class Profiles:

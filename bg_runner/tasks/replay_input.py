@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,44 @@ BUTTONS = {
     "forward": ("forward", 16),
 }
 MODIFIERS = {"Alt": 1, "Control": 2, "Meta": 4, "Shift": 8}
+# Keys that the Recorder's runner knows and Playwright does not: what the page is told, and Windows' key code.
+RARE_KEYS = {
+    "\r": ("Enter", 13),
+    "\n": ("Enter", 13),
+    "Power": ("Power", 0),
+    "Eject": ("Eject", 0),
+    "Abort": ("Cancel", 3),
+    "Cancel": ("Cancel", 3),
+    "Help": ("Help", 6),
+    "Convert": ("Convert", 28),
+    "NonConvert": ("NonConvert", 29),
+    "Accept": ("Accept", 30),
+    "ModeChange": ("ModeChange", 31),
+    "Select": ("Select", 41),
+    "Print": ("Print", 42),
+    "Open": ("Execute", 43),
+    "Execute": ("Execute", 43),
+    "Camera": ("Camera", 44),
+    "EndCall": ("EndCall", 95),
+    **{f"F{number}": (f"F{number}", 111 + number) for number in range(13, 25)},
+    "MediaStop": ("MediaStop", 178),
+    "VolumeDown": ("VolumeDown", 182),
+    "VolumeUp": ("VolumeUp", 183),
+    "NumpadEqual": ("=", 187),
+    "Attn": ("Attn", 246),
+    "Props": ("CrSel", 247),
+    "CrSel": ("CrSel", 247),
+    "ExSel": ("ExSel", 248),
+    "EraseEof": ("EraseEof", 249),
+    "Play": ("Play", 250),
+    "ZoomOut": ("ZoomOut", 251),
+    "SoftLeft": ("SoftLeft", 0),
+    "SoftRight": ("SoftRight", 0),
+    "Call": ("Call", 0),
+}
+# Where those are on the keyboard (`code`), unless under their own name or nowhere.
+PLACES = {"\r": "Enter", "\n": "Enter", "Cancel": "Abort", "Execute": "Open", "CrSel": "Props"}
+NO_PLACE = frozenset({"Accept", "ModeChange", "Print", "Attn", "ExSel", "EraseEof", "Play", "ZoomOut"})
 
 
 @dataclass(frozen=True)
@@ -53,11 +92,25 @@ class PageInput:
     def session(self) -> CDPSession:
         return self._session
 
-    def key_down(self, key: str) -> None:
-        self.modifiers |= MODIFIERS.get(key, 0)
+    async def key_down(self, key: str) -> None:
+        self.modifiers |= _modifier(key)
+        if not await _known(self._page.keyboard.down(key), key):
+            await self._rare_key("keyDown", key)
 
-    def key_up(self, key: str) -> None:
-        self.modifiers &= ~MODIFIERS.get(key, 0)
+    async def key_up(self, key: str) -> None:
+        self.modifiers &= ~_modifier(key)
+        if not await _known(self._page.keyboard.up(key), key):
+            await self._rare_key("keyUp", key)
+
+    async def _rare_key(self, kind: str, name: str) -> None:
+        """A key that Playwright does not know: one of `RARE_KEYS`, or a character of another keyboard."""
+        key, code = RARE_KEYS.get(name, (name, 0))
+        text = "\r" if key == "Enter" else key
+        place = "" if name in NO_PLACE or name not in RARE_KEYS else PLACES.get(name, name)
+        event = {"type": kind, "key": key, "code": place, "windowsVirtualKeyCode": code, "modifiers": self.modifiers}
+        if kind == "keyDown":
+            event |= {"text": text} if len(text) == 1 else {"type": "rawKeyDown"}
+        await self._session.send("Input.dispatchKeyEvent", event)
 
     async def move(self, x: float, y: float) -> None:
         await self._mouse("mouseMoved", x, y, {"button": "none", "buttons": 0})
@@ -122,3 +175,19 @@ class PageInput:
         before, self._screen = self._screen, (step.isMobile, step.hasTouch)
         if before != self._screen and self._page.url != "about:blank":
             await self._page.reload()
+
+
+def _modifier(key: str) -> int:
+    """The modifier of a key's name or code (`Shift`, `ShiftLeft`), as the protocol counts them; 0 if it is none."""
+    return MODIFIERS.get(key.removesuffix("Left").removesuffix("Right"), 0)
+
+
+async def _known(pressing: Awaitable[None], key: str) -> bool:
+    """Press it; False if Playwright does not know it and we do. Raises: PlaywrightError."""
+    try:
+        await pressing
+    except PlaywrightError as error:
+        if "Unknown key" in error.message and (key in RARE_KEYS or len(key) == 1):
+            return False
+        raise
+    return True

@@ -94,15 +94,9 @@ def _value(stage: Stage, step: s.Change) -> str:
 
 
 async def key(stage: Stage, step: s.KeyDown | s.KeyUp, at: Moment) -> None:
-    page = at.place.page
-    pointer = await stage.input(page)
+    keyboard = await stage.input(at.place.page)
     async with stage.acting(step, at):
-        if isinstance(step, s.KeyDown):
-            pointer.key_down(step.key)
-            await page.keyboard.down(step.key)
-        else:
-            pointer.key_up(step.key)
-            await page.keyboard.up(step.key)
+        await (keyboard.key_down(step.key) if isinstance(step, s.KeyDown) else keyboard.key_up(step.key))
         # As in the reference: what a key sets off (a form sent, a field left) begins before the next step.
         await asyncio.sleep(KEY_PAUSE)
 

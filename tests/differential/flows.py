@@ -86,7 +86,8 @@ LABELS = """
 <button id="save" aria-label="Save it"><i>icon</i></button><a id="link" href="#there">Read <b>more</b></a>
 <button id="same1">Same</button><span role="checkbox" id="same2" aria-checked="false" tabindex="0">Same</span>
 <img id="picture" alt="A picture" width="40" height="40"
- src="data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"><div aria-hidden="true"><button id="ghost">Ghost</button></div><button id="ghost2">Ghost</button>
+ src="data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7">
+<div aria-hidden="true"><button id="ghost">Ghost</button></div><button id="ghost2">Ghost</button>
 <ul><li id="first">item</li><li id="second">item two</li></ul>"""
 FRAMES = """<iframe id="f0" src="/empty"></iframe>
 <iframe id="f1" src="/middle" style="border: 7px solid; padding: 5px; width: 400px; height: 300px"></iframe>"""
@@ -159,6 +160,9 @@ FLOWS = [
             {"type": "keyUp", "key": "Control"},
             *key("Backspace"),
         ],
+    ),
+    Flow(
+        "rare keys", INPUTS, [click("#text"), *[step for name in ("F13", "Help", "ModeChange") for step in key(name)]]
     ),
     Flow("scroll", TALL, [{"type": "scroll", "y": 700, "x": 40}, {"type": "scroll", "selectors": ["#box"], "y": 33}]),
     Flow("out of view", TALL, [click("#far")]),

@@ -237,6 +237,44 @@ def test_without_any_browser_a_task_says_how_to_get_one(
     assert report.command
 
 
+FORBIDDEN = """#!/bin/sh
+for argument in "$@"; do
+  [ "$argument" = --no-sandbox ] && exec "{chromium}" "$@"
+done
+echo 'FATAL: No usable sandbox! Update your kernel' >&2
+exit 1
+"""
+
+
+def test_the_sandbox_is_off_only_where_it_must_be(
+    tmp_path: Path, chromium_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chromium = tmp_path / "chromium"
+    chromium.write_text(FORBIDDEN.format(chromium=chromium_path))
+    chromium.chmod(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    bench = Bench.make(tmp_path / "data", chromium=str(chromium))
+    report = bench.browsers.report()
+    assert (report.found, report.source, report.sandbox) == (True, "BG_RUNNER_CHROMIUM", False)
+    assert report.sandbox_reason.startswith("the kernel forbids it: ")
+    assert "sandbox" in report.sandbox_reason
+
+
+def test_closing_while_the_browser_starts_leaves_nothing(bench: Bench) -> None:
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+
+    def new() -> list[int]:
+        return alive([child.pid for child in psutil.Process().children(recursive=True) if child.pid not in before])
+
+    bench.browsers.warm()
+    wait_until(new)
+    began = time.monotonic()
+    bench.browsers.close()
+    assert time.monotonic() - began < 5
+    wait_until(lambda: not new())
+    assert bench.browsers.processes() == []
+
+
 SERVER = """
 import sys, threading
 from pathlib import Path

@@ -81,12 +81,13 @@ def test_a_login_lasts_for_those_who_name_it(bench: Bench, site: Site) -> None:
     assert {path.stat().st_mode & 0o777 for path in paths} == {0o600}
 
 
-def test_an_unreadable_profile_is_set_aside(bench: Bench, site: Site) -> None:
+@pytest.mark.parametrize("content", ["{ not json", "[]", '{"cookies": 5}'])
+def test_an_unreadable_profile_is_set_aside(bench: Bench, site: Site, content: str) -> None:
     bench.executor.execute(log_in(site), bench.execution())
     (path,) = (bench.settings.data_dir / "profiles").rglob("shop.json")
-    path.write_text("{ not json")
+    path.write_text(content)
     assert shown(bench, site, "shop") == "shown: undefined undefined"
-    assert [other.read_text() for other in path.parent.glob("*.corrupt-*")] == ["{ not json"]
+    assert [other.read_text() for other in path.parent.glob("*.corrupt-*")] == [content]
 
 
 def test_one_user_at_a_time_and_a_stop_lets_a_waiter_go(bench: Bench, site: Site) -> None:
