@@ -389,10 +389,8 @@ class BackgroundTaskManager:
     def _release(self, workspace: Workspace) -> None:
         with self._lock:
             self._threads.pop(workspace.session_id, None)
-            if workspace.active and workspace.run is not None:
-                answered = any(isinstance(row, Asking) and row.answer for row in workspace.run.results)
-                if (answered or workspace.stop.is_set()) and workspace not in self._queue:
-                    self._queue.append(workspace)
+            if _wants_thread(workspace) and workspace not in self._queue:
+                self._queue.append(workspace)
             self._dispatch()
 
     def _queue_position(self, workspace: Workspace) -> int | None:
@@ -427,6 +425,15 @@ class BackgroundTaskManager:
             if thread.is_alive():
                 log.error("%s did not leave in time; its run resumes at the next start", thread.name)
         self.flush()
+
+
+def _wants_thread(workspace: Workspace) -> bool:
+    """Whether there is something to do when a thread is done with a workspace: a new run, an answer, a stop."""
+    run = workspace.run
+    if run is None or not run.active:
+        return False
+    waiting = any(isinstance(row, Asking) and row.answer is None for row in run.results)
+    return not waiting or workspace.stop.is_set()
 
 
 def _keep_completed(task: AnyTask, known: AnyTask | None) -> AnyTask:

@@ -431,3 +431,25 @@ def test_an_unknown_workspace(server: Server) -> None:
     with pytest.raises(SessionUnknown):
         server.manager.get_task_status("6a1f5d0e-6a55-4f6c-9c6f-0b7c7d1a2b3c")
     assert not server.manager.has_session("6a1f5d0e-6a55-4f6c-9c6f-0b7c7d1a2b3c")
+
+
+def test_a_run_that_starts_while_the_last_ones_thread_still_tidies_up_is_executed(server: Server) -> None:
+    tidying, tidied = threading.Event(), threading.Event()
+
+    class Slow(Scripted):
+        def forget(self, log_id: str) -> None:
+            tidying.set()
+            tidied.wait(10)
+
+    server.shell = Slow()
+    server.__post_init__()
+    session = server.session(task("one"))
+    server.manager.start_background_task(session)
+    assert tidying.wait(10)
+    assert server.ended(session).status == "completed"
+
+    server.manager.start_background_task(session, ignore_completed=True)
+    tidied.set()
+
+    assert server.ended(session).completed_tasks == 1
+    assert len(server.shell.executed) == 2
