@@ -44,7 +44,10 @@ def health(server: ServerProcess) -> str:
 
 def test_a_full_disk_holds_the_run_and_space_lets_it_go_on(server: ServerProcess, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    wait = {"kind": "shell", "command": f"while ! test -e {gate}; do sleep 0.05; done; seq 20000; echo end"}
+    wait: dict[str, object] = {
+        "kind": "shell",
+        "command": f"while ! test -e {gate}; do sleep 0.05; done; seq 20000; echo end",
+    }
     session = server.run(wait, {"kind": "shell", "command": f"echo second >> {tmp_path}/second"})
     server.wait_for_task(session, 0, "running")
     filler = fill(tmp_path / "disk")
