@@ -40,6 +40,9 @@ class Api:
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
         self._headers = {"Authorization": f"Bearer {token}"}
 
+    def close(self) -> None:
+        self._connection.close()
+
     def call(
         self,
         method: str,
@@ -140,7 +143,8 @@ def running_server(
         popen = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
     try:
         address, token = _wait_for(popen, data_dir)
-        yield Server(psutil.Process(popen.pid), data_dir, Api(address, token), address, token)
+        with contextlib.closing(Api(address, token)) as api:
+            yield Server(psutil.Process(popen.pid), data_dir, api, address, token)
     finally:
         _end(popen, data_dir)
         shutil.rmtree(data_dir, ignore_errors=True)
