@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 CLOSE_TIMEOUT = 3.0
 LAST_WORDS = 0.5
+WEIGH_INTERVAL = 5.0
 
 
 def is_running(pid: int) -> bool:
@@ -54,6 +55,7 @@ class BrowserProcess:
     started: int = 0
     active: int = 0
     retired: bool = False
+    weighed: float = float("-inf")
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     killed_by: object = None
 
@@ -230,7 +232,9 @@ class Browsers:
 
     async def _review(self, process: BrowserProcess) -> None:
         """After a task: retire a browser that grew too large, end one that nobody uses any more."""
-        if process.usable:
+        now = time.monotonic()
+        if process.usable and now - process.weighed >= WEIGH_INTERVAL:
+            process.weighed = now
             memory = await asyncio.to_thread(process.memory)
             if memory > self._settings.browser_memory_bytes:
                 log.info("The browser holds %d MB and is replaced.", memory // 2**20)

@@ -23,7 +23,7 @@ STEP_TIMEOUT_MS = 5_000
 NAVIGATE_TIMEOUT_MS = 30_000
 DOWNLOAD_TIMEOUT_MS = 60_000
 # A page that hangs cannot answer in time itself: it gets this much (s) beyond the deadline.
-GRACE = 0.2
+GRACE = 0.5
 CLOSED = "has been closed"
 HANDLERS = {**replay_steps.HANDLERS, **replay_custom.HANDLERS}
 

@@ -12,7 +12,7 @@ from typing import Any
 from tests.browser_execution import change, click, navigate
 
 Steps = list[dict[str, Any]]
-SHORT = 700  # ms, for steps that must fail
+SHORT = 1000  # ms, for steps that must fail
 
 
 @dataclass(frozen=True)

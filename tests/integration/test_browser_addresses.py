@@ -196,7 +196,7 @@ def test_no_page_gets_to_files(bench: Bench, site: Site, body: str) -> None:
     steps = [
         navigate(site.page("/to-file", body)),
         click("#go"),
-        {"type": "waitForElement", "selectors": ["text/root:"], "timeout": 300},
+        {"type": "waitForElement", "selectors": ["text/root:"], "timeout": 1000},
     ]
     outcome = bench.run(*steps)
     assert outcome.error is not None, "it shows no file"

@@ -79,7 +79,7 @@ def test_a_failure_tells_everything_about_its_step(site: Site, bench: Bench) -> 
         "/broken", "<title>Broken</title><script>console.error('it broke'); setTimeout(() => nothing.at.all)</script>"
     )
     execution = bench.execution()
-    outcome = bench.executor.execute(task_of(navigate(url), click("#a", ["#b", "#c"], timeout=300)), execution)
+    outcome = bench.executor.execute(task_of(navigate(url), click("#a", ["#b", "#c"], timeout=1500)), execution)
 
     assert outcome.error is not None
     assert outcome.error.code == "ELEMENT_NOT_FOUND"
@@ -98,17 +98,17 @@ def test_a_failure_tells_everything_about_its_step(site: Site, bench: Bench) -> 
     [
         (
             "<p id=p>actual</p>",
-            [custom("assertText", selectors=["#p"], text="wanted") | {"timeout": 200}],
+            [custom("assertText", selectors=["#p"], text="wanted") | {"timeout": 1500}],
             "ASSERTION_FAILED",
         ),
-        ("<button id=d disabled>D</button>", [click("#d", timeout=300)], "STEP_TIMEOUT"),
-        ("", [click("p[", timeout=300)], "STEP_FAILED"),
-        ("", [click("xpath/((", timeout=300)], "STEP_FAILED"),
-        ("<input id=f type=file>", [change("#f", "x", timeout=300)], "STEP_TIMEOUT"),
+        ("<button id=d disabled>D</button>", [click("#d", timeout=1500)], "STEP_TIMEOUT"),
+        ("", [click("p[", timeout=1500)], "STEP_FAILED"),
+        ("", [click("xpath/((", timeout=1500)], "STEP_FAILED"),
+        ("<input id=f type=file>", [change("#f", "x", timeout=1500)], "STEP_TIMEOUT"),
         ("", [{"type": "waitForExpression", "expression": "not javascript"}], "STEP_FAILED"),
         (
             "",
-            [{"type": "click", "selectors": ["p"], "target": "http://no.example/", "timeout": 300}],
+            [{"type": "click", "selectors": ["p"], "target": "http://no.example/", "timeout": 1500}],
             "ELEMENT_NOT_FOUND",
         ),
     ],
@@ -127,7 +127,7 @@ def test_each_kind_of_failure_has_its_code(
 def test_screenshots_are_taken_as_the_task_says(site: Site, bench: Bench, when: str) -> None:
     url = site.page("/shots", "<p>x</p>")
     execution = bench.execution()
-    bench.executor.execute(task_of(navigate(url), click("p"), click("#no", timeout=200), screenshots=when), execution)
+    bench.executor.execute(task_of(navigate(url), click("p"), click("#no", timeout=1500), screenshots=when), execution)
 
     names = [artifact.name for artifact in noted(execution).artifacts]
     assert names == (["step-1.jpeg", "step-2.jpeg", "failed-step-3.png"] if when == "each" else [])
@@ -156,17 +156,21 @@ def test_dialogs_tabs_and_downloads_hang_nothing(site: Site, bench: Bench) -> No
     url = site.page(
         "/busy",
         """<script>onbeforeunload = (event) => { event.preventDefault(); }; </script>
-        <button id=b onclick="alert('hello'); open('/busy2'); location.href = '/file?name=x.bin&bytes=10'">B</button>
+        <button id=b onclick="alert('hello'); window.open('/busy2')">B</button>
+        <a id=d href="/file?name=x.bin&bytes=10">d</a>
         <iframe srcdoc="<script>confirm('in a frame')</script>"></iframe>""",
     )
     site.page("/busy2", "<script>alert('in the tab')</script>")
     execution = bench.execution()
-    steps = [navigate(url), click("#b"), navigate(site.page("/after", "<p id=p>p</p>")), click("#p")]
+    pause = {"type": "waitForExpression", "expression": "new Promise((done) => setTimeout(() => done(true), 1000))"}
+    after = site.page("/after", "<p id=p>p</p>")
+    steps = [navigate(url), click("#b"), click("#d"), pause, navigate(after), click("#p")]
     outcome = bench.executor.execute(task_of(*steps), execution)
 
     assert outcome.status == "completed", outcome
     log = bench.log(execution)
     assert "asked (alert): hello" in log
+    assert "asked (alert): in the tab" in log
     assert "asked (beforeunload)" in log
     assert "download that no step asked for: x.bin" in log
 
@@ -215,7 +219,7 @@ def test_secrets_are_typed_and_never_shown(site: Site, bench: Bench) -> None:
         change("#pw", {"secret": "PW"}),
         click("#go", assertedEvents=[{"type": "navigation", "url": "x"}]),
         custom("extract", name="echo", selectors=["#echo"]),
-        custom("assertText", selectors=["#echo"], text="something else") | {"timeout": 200},
+        custom("assertText", selectors=["#echo"], text="something else") | {"timeout": 1500},
     ]
     outcome = bench.executor.execute(task_of(*steps), execution)
 
@@ -273,3 +277,70 @@ def test_a_planned_path_opens_the_links_of_the_page(site: Site, bench: Bench, ch
     execution = bench.execution()
     assert executor.execute(planned, execution).status == "completed"
     assert [artifact.name for artifact in noted(execution).artifacts] == ["1-home.png", "2-one.png", "3-two.png"]
+
+
+def test_touch_and_pen_are_replayed_as_such(site: Site, bench: Bench) -> None:
+    url = site.page(
+        "/touch",
+        """<button id=b style="width: 200px; height: 90px">B</button><p id=p></p><script>
+        for (const type of ['pointerdown', 'touchstart', 'click']) {
+          b.addEventListener(type, (event) => { p.innerText += `${type} ${event.pointerType ?? ''},`; });
+        }
+        </script>""",
+    )
+    phone = {"type": "setViewport", "width": 400, "height": 700, "deviceScaleFactor": 2}
+    phone |= {"isMobile": True, "hasTouch": True, "isLandscape": False}
+    seen = custom("extract", selectors=["#p"], name="seen")
+    screen = custom("extract", selectors=["html"], name="html", attribute="class")
+    wide = {"type": "waitForExpression", "expression": "devicePixelRatio === 2 && innerWidth >= 400"}
+    touched = bench.run(phone, navigate(url), wide, click("#b", deviceType="touch"), seen, screen)
+    assert touched.values == {"seen": "pointerdown touch,touchstart ,click touch,", "html": None}
+    pen = bench.run(navigate(url), click("#b", deviceType="pen"), seen)
+    assert pen.values == {"seen": "pointerdown pen,click pen,"}
+
+
+def test_frames_of_other_sites_are_reached(site: Site, bench: Bench) -> None:
+    port = site.url.rpartition(":")[2]
+    inner = f"http://localhost:{port}/inner"
+    site.page(
+        "/inner", "<p style='height: 40px'>x</p><button id=b onclick='this.innerText = `done`'>B</button><input id=i>"
+    )
+    url = site.page("/outer", f"<iframe src='{inner}' style='margin: 33px; border: 9px solid'></iframe>")
+    text = custom("assertText", selectors=["#b"], text="done")
+    for where in ({"frame": [0]}, {"target": inner}):
+        outcome = bench.run(navigate(url), click("#b") | where, change("#i", "typed") | where, text | where)
+        assert outcome.status == "completed", outcome
+
+
+def test_keys_go_to_the_tab_that_the_step_names(site: Site, bench: Bench) -> None:
+    url = site.page("/opener", "<button id=b onclick=\"window.open('/opened')\">B</button>")
+    opened = site.page("/opened", "<input id=i autofocus>")
+    there = {"target": opened}
+    outcome = bench.run(
+        navigate(url),
+        click("#b"),
+        click("#i") | there,
+        {"type": "keyDown", "key": "é", **there},
+        {"type": "keyUp", "key": "é", **there},
+        custom("extract", selectors=["#i"], name="typed") | there,
+    )
+    assert outcome.values == {"typed": "é"}, outcome
+
+
+def test_a_page_that_forbids_scripts_is_replayed_all_the_same(site: Site, bench: Bench) -> None:
+    strict = "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'\"><p id=p>p</p><input id=i>"
+    outcome = bench.run(
+        navigate(site.page("/strict", strict)),
+        click("aria/p", "#p"),
+        change("#i", "typed"),
+        {"type": "waitForExpression", "expression": "document.querySelector('#i').value === 'typed'"},
+        {"type": "waitForElement", "selectors": ["text/p"]},
+    )
+    assert outcome.status == "completed", outcome
+
+
+def test_an_expression_survives_a_navigation(site: Site, bench: Bench) -> None:
+    url = site.page("/first", "<script>setTimeout(() => { location = '/second'; }, 300)</script>")
+    site.page("/second", "<p>second</p>")
+    wait = {"type": "waitForExpression", "expression": "location.pathname === '/second'"}
+    assert bench.run(navigate(url), wait, click("p")).status == "completed"
