@@ -14,6 +14,7 @@ from bg_runner.errors import BgRunnerError, NotRunning, ServerNotRunning, TaskUn
 from bg_runner.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from bg_runner.app import App
     from bg_runner.client import Client
 
 Json = dict[str, Any]
@@ -57,10 +58,15 @@ def choose_session(client: Client, session: str | None) -> str:
 @click.option("--tls-key", type=click.Path(path_type=Path), help="Key file (PEM) of the certificate.")
 def serve(**options: object) -> None:
     """Start the server; it prints an address that logs you in."""
-    from bg_runner.app import build
     from bg_runner.web.serve import serve as serve_until_signal
 
-    serve_until_signal(load_settings(**options), build)
+    serve_until_signal(load_settings(**options), _build)
+
+
+def _build(settings: Settings, token: str) -> App:
+    from bg_runner.app import build
+
+    return build(settings, token)
 
 
 @click.command()

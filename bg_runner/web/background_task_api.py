@@ -10,7 +10,8 @@ from bg_runner.errors import Conflict, NotFound
 from bg_runner.web import schemas
 from bg_runner.web.bodies import parse
 from bg_runner.web.importing import import_recording
-from bg_runner.web.sample import own_url, sample_tasks
+from bg_runner.web.origins import own_url
+from bg_runner.web.sample import sample_tasks
 from bg_runner.web.services import Services
 from bg_runner.web.session import session_of
 from bg_runner.web.task_checks import check_tasks

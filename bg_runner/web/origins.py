@@ -38,6 +38,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def own_url(settings: Settings) -> str:
+    """The server's address as a browser on the same machine reaches it; behind TLS of its own, the public one."""
+    if settings.tls_cert is not None and settings.public_url:
+        return settings.public_url.rstrip("/")
+    scheme = "https" if settings.tls_cert is not None else "http"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - only compared
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}:{settings.port}"
+
+
 class Origins:
     """Made once from the settings; every check is a look into a set or two."""
 

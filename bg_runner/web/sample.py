@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask_babel import gettext as _
 
 from bg_runner.runs.choose import AnyTask
-from bg_runner.settings import Settings
 from bg_runner.tasks.models import TaskListAdapter
 
 Step = dict[str, object]
@@ -30,16 +29,6 @@ echo "Uptime:  $(uptime)"
 echo
 df -h .
 """
-
-
-def own_url(settings: Settings) -> str:
-    """The server's address as a browser on the same machine reaches it; behind TLS of its own, the public one."""
-    if settings.tls_cert is not None and settings.public_url:
-        return settings.public_url.rstrip("/")
-    scheme = "https" if settings.tls_cert is not None else "http"
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - only compared
-    host = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{host}:{settings.port}"
 
 
 def sample_tasks(base: str) -> list[AnyTask]:

@@ -1,4 +1,7 @@
-"""From the settings to a server that listens, and from a signal to its orderly end."""
+"""From the settings to a server that listens, and from a signal to its orderly end.
+
+What is heavy is imported late, so that a refusal comes at once.
+"""
 
 from __future__ import annotations
 
@@ -11,24 +14,23 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import FrameType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
-import uvicorn
 
 from bg_runner import __version__
 from bg_runner.errors import StartupError, UnsafeBind
-from bg_runner.runs.models import utc_now
 from bg_runner.settings import Settings
 from bg_runner.web import access_log
-from bg_runner.web.asgi import Outer
 from bg_runner.web.auth import load_token
-from bg_runner.web.origins import is_loopback
-from bg_runner.web.sample import own_url
+from bg_runner.web.origins import is_loopback, own_url
 from bg_runner.web.server_file import ServerInfo, announce, lock_data_dir
-from bg_runner.web.services import Services
-from bg_runner.web.urls import login_url
+
+if TYPE_CHECKING:
+    from bg_runner.web.asgi import Outer
+    from bg_runner.web.services import Services
 
 log = logging.getLogger(__name__)
 LAST_SECONDS = 0.7
@@ -109,6 +111,8 @@ class _Server:
     def __init__(self, settings: Settings, app: RunningApp) -> None:
         self._settings = settings
         self._app = app
+        import uvicorn
+
         config = uvicorn.Config(
             app.asgi,
             loop="uvloop",
@@ -145,12 +149,14 @@ class _Server:
             return
         settings = self._settings
         base = (settings.public_url or own_url(settings)).rstrip("/")
-        info = ServerInfo(os.getpid(), own_url(settings), utc_now().isoformat(), __version__)
+        info = ServerInfo(os.getpid(), own_url(settings), datetime.now(UTC).isoformat(), __version__)
         with announce(settings.data_dir, info):
             self._greet(base)
             await serving
 
     def _greet(self, base: str) -> None:
+        from bg_runner.web.urls import login_url
+
         code = self._app.asgi.door.codes.make()
         minutes = round(self._settings.link_ttl / 60)
         click.echo(f"bg-runner {__version__} serves {base}")
