@@ -25,6 +25,15 @@ from bg_runner.terminals.supervisor import PR_SET_CHILD_SUBREAPER, prctl
 IDLE_GRACE = 3.0
 LONGEST_START = 10.0
 BACKLOG = 64
+HANDLED = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGCHLD,
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+)
 
 
 def main() -> int:
@@ -103,10 +112,17 @@ def _stop_listening(data_dir: Path, listener: socket.socket) -> None:
 
 
 def _settle() -> None:
-    """Be what the supervisors are to be forks of."""
+    """Be what the supervisors are to be forks of. Of the signals only TERM ends the host, and what runs in it."""
     os.chdir("/")
-    for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
-        signal.signal(signum, signal.SIG_IGN)
+    host = os.getpid()
+
+    def on_signal(signum: int, _frame: object) -> None:
+        if signum == signal.SIGTERM and os.getpid() == host:
+            sys.exit(0)
+
+    # Handlers and never SIG_IGN, because exec undoes a handler by itself: commands get the default of each.
+    for signum in HANDLED:
+        signal.signal(signum, on_signal)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     gc.collect()
     gc.freeze()

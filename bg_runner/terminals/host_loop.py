@@ -183,7 +183,9 @@ class Host:
             self._spawn_failed(terminal, f"no process could be started: {error}")
 
     def _spawn_failed(self, terminal: Terminal, reason: str) -> None:
-        self.terminals.pop(terminal.id, None)
+        if self.terminals.get(terminal.id) is not terminal:
+            return  # It failed already, and the id may have been used again.
+        del self.terminals[terminal.id]
         terminal.log.close()
         for channel, seq in terminal.waiters:
             channel.send({"seq": seq, "error": {"code": OperationError.SPAWN_FAILED, "message": reason}})
@@ -196,7 +198,7 @@ class Host:
         if terminal is None:
             return
         terminal.link = None
-        if terminal.pid == 0 and terminal.id in self.terminals:
+        if terminal.pid == 0:
             self._spawn_failed(terminal, "its supervisor was killed before the command started")
         elif terminal.status is None and not sys.platform.startswith("linux"):
             self._main_ended(terminal, UNKNOWN_STATUS)
@@ -211,7 +213,6 @@ class Host:
         os.set_blocking(wake_read, False)
         os.set_blocking(wake_write, False)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
         self._selector.register(wake_read, selectors.EVENT_READ, lambda _: self._reap(wake_read))
 
     def _reap(self, wake: int) -> None:

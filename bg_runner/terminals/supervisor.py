@@ -34,12 +34,11 @@ from ptyprocess import PtyProcess
 
 from bg_runner.terminals.identity import HOST_VARIABLE, ID_VARIABLE, ProcessId
 from bg_runner.terminals.processes import SUPERVISOR_NAME, kill_tree, process_id, supervisor_mark
-from bg_runner.terminals.protocol import FrameDecoder, Message, encode, receive_one
+from bg_runner.terminals.protocol import FrameDecoder, Message, decode_body, encode, receive_one
 
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 GRACE_WITHOUT_HOST = 2.0
-IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
 LIBC = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
 
 
@@ -86,15 +85,12 @@ class Supervisor:
     def _detach(self) -> None:
         """Drop everything that belongs to the host. Its lock lives as long as any copy of the descriptor."""
         gc.disable()
-        for signum in IGNORED:
-            signal.signal(signum, signal.SIG_IGN)
         self._wake_read, self._wake_write = os.pipe()
         for descriptor in (self._wake_read, self._wake_write):
             os.set_blocking(descriptor, False)
         keep = sorted({self._host.fileno(), self._wake_read, self._wake_write})
         for before, after in zip([2, *keep], [*keep, os.sysconf("SC_OPEN_MAX")], strict=True):
             os.closerange(before + 1, after)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         prctl(PR_SET_CHILD_SUBREAPER, 1)
         prctl(PR_SET_NAME, SUPERVISOR_NAME.encode())
@@ -190,7 +186,7 @@ class Command:
     def run(self) -> NoReturn:
         """Raises: OSError with the reason, which ptyprocess carries over to the supervisor."""
         try:
-            self._undo_inherited()
+            self._prepare()
             request = receive_one(self._host)
             if request is None:
                 os._exit(0)  # The host ended, and this spare was never needed.
@@ -201,10 +197,13 @@ class Command:
         except BaseException as error:
             raise OSError(f"it could not be started: {error!r}") from None
 
-    def _undo_inherited(self) -> None:
-        """What exec leaves as the host or the supervisor needs it."""
-        for signum in (*IGNORED, signal.SIGXFSZ, signal.SIGCHLD):
-            signal.signal(signum, signal.SIG_DFL)
+    def _prepare(self) -> None:
+        """Undo what exec would leave as the host needs it, and touch what is needed next.
+
+        In a fork the first use of any object costs a page fault; nobody waits for these.
+        """
+        decode_body(b'{"argv": ["touch"], "rows": 24}')
+        shutil.which("sh", path=os.defpath)
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (self._soft_file_limit, hard))
 

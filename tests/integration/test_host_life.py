@@ -213,6 +213,20 @@ def test_a_host_with_nothing_to_do_ends_and_leaves_nothing(host_dir: Path) -> No
     wait_until(lambda: not any(is_running(child.pid) for child in children))
 
 
+def test_a_terminated_host_leaves_nothing_and_other_signals_do_not_end_it(host: HostClient) -> None:
+    process = host_process(host.data_dir)
+    assert process is not None
+    info = spawn(host, "t", "sleep 1000")
+    for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
+        process.send_signal(signum)
+        process.children()[0].send_signal(signum)
+        assert host.list()
+    process.terminate()
+    wait_until(lambda: host_process(host.data_dir) is None)
+    assert not (host.data_dir / "host.sock").exists()
+    wait_until(lambda: not is_running(info.pid) and not is_running(info.supervisor))
+
+
 def test_a_host_that_is_told_to_stop_ends_when_it_is_empty(host: HostClient) -> None:
     process = host_process(host.data_dir)
     assert process is not None
@@ -395,6 +409,7 @@ def test_idle_terminals_cost_no_processor_and_little_memory(host: HostClient) ->
     end = time.monotonic() + 1.5
     wait_until(lambda: time.monotonic() > end)
     after = [p.num_ctx_switches().voluntary for p in (process, *supervisors)]
-    assert after == switches
+    # It goes back to sleep after our last question; a timer of one second alone would wake it more often.
+    assert sum(after) - sum(switches) <= 1
     private = [p.memory_full_info().uss for p in supervisors]
     assert sum(private) / len(private) < 3 * 1024 * 1024
