@@ -38,7 +38,7 @@ def read_all(directory: Path, limit: int = 1 << 20) -> tuple[int, bytes]:
     return first, data
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(writes, st.integers(8, 2000), st.integers(1, 400), st.integers(0, 10_000))
 def test_a_reader_sees_the_end_of_what_was_written(
     written: list[bytes], log_bytes: int, limit: int, cursor: int
@@ -63,7 +63,7 @@ def test_a_reader_sees_the_end_of_what_was_written(
             assert LogReader(directory).tail(limit).data == data[-limit:]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(writes, writes, st.integers(100, 2000))
 def test_a_log_is_continued_by_the_next_writer(first: list[bytes], second: list[bytes], log_bytes: int) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -77,7 +77,7 @@ def test_a_log_is_continued_by_the_next_writer(first: list[bytes], second: list[
         assert data == model[begin:]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.binary(min_size=1, max_size=50), min_size=1, max_size=10), st.data())
 def test_files_cut_at_any_byte_are_read_and_continued(written: list[bytes], data: st.DataObject) -> None:
     """A crash of the machine may shorten any file. What is left is still at its own cursor."""
@@ -103,7 +103,7 @@ def test_files_cut_at_any_byte_are_read_and_continued(written: list[bytes], data
         assert reader.read(begin, 100).data == b"more"
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 200))
 def test_an_index_cut_at_any_byte_keeps_its_whole_lines(cut: int) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -125,6 +125,7 @@ def test_an_index_cut_at_any_byte_keeps_its_whole_lines(cut: int) -> None:
         assert read_exit(directory) == Exit(7, None, 50, clock.now)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_garbage_in_an_index_is_ignored(garbage: bytes) -> None:
     good = Mark(5.0, "o", (3,))
@@ -209,6 +210,7 @@ def test_the_index_of_a_program_that_prints_for_ever_stays_bounded(tmp_path: Pat
     assert (tmp_path / "log" / INDEX_NAME).stat().st_mode & 0o777 == 0o600
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("ordsx"), st.integers(0, 5000)), max_size=200),
     st.integers(0, 5000),

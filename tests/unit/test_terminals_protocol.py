@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bg_runner.terminals.protocol import (
@@ -33,6 +33,7 @@ messages = st.dictionaries(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(messages, max_size=5), st.data())
 def test_messages_survive_any_cutting_of_the_stream(sent: list[dict[str, object]], data: st.DataObject) -> None:
     stream = b"".join(encode(message) for message in sent)
@@ -44,6 +45,7 @@ def test_messages_survive_any_cutting_of_the_stream(sent: list[dict[str, object]
     assert received == sent
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_garbage_is_a_protocol_error_or_incomplete_but_nothing_else(garbage: bytes) -> None:
     try:
