@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel
 
-from bg_runner.runs.models import Asking, Pending, Run, Running
+from bg_runner.runs.models import Asking, Run, Running
 
 
 class RunEncoder:
-    """Encodes one run again and again. Rows that cannot change any more are encoded once."""
+    """Encodes one run again and again. Tasks, and rows that cannot change any more, are encoded once."""
 
     def __init__(self) -> None:
-        self._pieces: dict[int, tuple[BaseModel, bytes]] = {}
+        self._tasks = _Pieces()
+        self._rows = _Pieces()
 
     def encode(self, run: Run) -> bytes:
         """The same document as `run.model_dump_json(exclude_none=True)`, with its two long lists at the end."""
-        known, self._pieces = self._pieces, {}
         head = run.model_dump_json(exclude={"tasks", "results"}, exclude_none=True).encode()
-        tasks = b",\n".join(self._piece(known, task) for task in run.tasks)
-        rows = b",\n".join(
-            _dump(row) if isinstance(row, Pending | Running | Asking) else self._piece(known, row)
-            for row in run.results
-        )
-        return head[:-1] + b',\n"tasks":[\n' + tasks + b'\n],\n"results":[\n' + rows + b"\n]}\n"
+        tasks, rows = self._tasks.encode(run.tasks), self._rows.encode(run.results)
+        return b"".join((head[:-1], b',\n"tasks":[\n', tasks, b'\n],\n"results":[\n', rows, b"\n]}\n"))
 
-    def _piece(self, known: dict[int, tuple[BaseModel, bytes]], model: BaseModel) -> bytes:
-        piece = known.get(id(model))
-        if piece is None or piece[0] is not model:
-            piece = (model, _dump(model))
-        self._pieces[id(model)] = piece
-        return piece[1]
+
+class _Pieces:
+    """One list: the models as they were at the last time, and their JSON."""
+
+    def __init__(self) -> None:
+        self._models: list[BaseModel] = []
+        self._pieces: list[bytes] = []
+
+    def encode(self, models: Sequence[BaseModel]) -> bytes:
+        if len(models) != len(self._models):
+            self._models, self._pieces = list(models), [_dump(model) for model in models]
+        else:
+            for place, (model, known) in enumerate(zip(models, self._models, strict=True)):
+                if model is not known or isinstance(model, (Running, Asking)):  # these alone change in place
+                    self._models[place], self._pieces[place] = model, _dump(model)
+        return b",\n".join(self._pieces)
 
 
 def _dump(model: BaseModel) -> bytes:
