@@ -84,7 +84,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _send_file(self, path: Path) -> None:
-        if path.is_file() and path.parent == HERE and path.suffix in TYPES:
+        if path.name == "favicon.ico":
+            self._send(204, b"", "image/x-icon")  # A 404 would be an error in the page's console.
+        elif path.is_file() and path.parent == HERE and path.suffix in TYPES:
             self._send(200, path.read_bytes(), TYPES[path.suffix])
         else:
             self._send(404, b"no such page", "text/plain")
