@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
@@ -30,6 +28,7 @@ from bg_runner.runs.cleanup import keep_only, remove_run_files
 from bg_runner.runs.ledger import Ledger
 from bg_runner.runs.models import Asking, Attempted, Completed, Running, TaskList, utc_now
 from bg_runner.runs.models import Run as RunState
+from bg_runner.runs.queue import RunQueue
 from bg_runner.runs.status import TaskStatus, summarise
 from bg_runner.runs.store import JsonRunStore, Notice
 from bg_runner.runs.thread import RunThread
@@ -69,8 +68,7 @@ class BackgroundTaskManager:
         self._secrets = secrets
         self._lock = threading.RLock()
         self._workspaces: dict[str, Workspace] = {}
-        self._queue: deque[Workspace] = deque()
-        self._threads: dict[str, threading.Thread] = {}
+        self._queue = RunQueue(settings.max_concurrent_runs, self._execute_tasks_background)
         self._closing = False
 
     # --- workspaces and their lists -------------------------------------------------------------------------------
@@ -180,28 +178,26 @@ class BackgroundTaskManager:
             workspace.replace_run(run)
             if previous is not None:
                 keep_only(self.store, self.logs_dir, previous, run)
-        self._enqueue(workspace)
+        self._queue.put(workspace)
         return run.run_id
 
     def _execute_tasks_background(self, workspace: Workspace) -> None:
-        """The body of a run's thread: the tasks one after the other; whatever happens, the slot is given back."""
+        """The body of a run's thread: the tasks one after the other; whatever happens, the run gets an end."""
         try:
             self._run_thread.execute(workspace)
         except Exception as error:  # a fault of ours must end as a visible state, not as a silent thread
             log.exception("the run of %s failed", workspace.session_id)
             self.ledger.end_run(workspace, "error", ErrorInfo.of(InternalError(f"the run failed: {error}")))
-        finally:
-            self._release(workspace)
 
     def get_task_status(self, session_id: str) -> TaskStatus | None:
         """The latest run of the workspace; None if there never was one. Raises: SessionUnknown."""
         workspace = self.workspace(session_id)
-        return workspace.status(self._queue_position(workspace))
+        return workspace.status(self._queue.position(workspace))
 
     def status_snapshot(self, session_id: str) -> Snapshot:
         """The status route's answer as ready bytes with its ETag. Raises: SessionUnknown."""
         workspace = self.workspace(session_id)
-        return workspace.snapshot(self.instance, self._queue_position(workspace), self.ledger.problem)
+        return workspace.snapshot(self.instance, self._queue.position(workspace), self.ledger.problem)
 
     def ready_snapshot(self, session_id: str) -> Snapshot | None:
         """The last snapshot if it is still true; None if it must be made. Waits for no lock and no disk."""
@@ -211,7 +207,7 @@ class BackgroundTaskManager:
             workspace = self._workspaces.get(session_id)
             if workspace is None:
                 return None
-            return workspace.ready_snapshot(self._queue_position(workspace), self.ledger.problem)
+            return workspace.ready_snapshot(self._queue.position(workspace), self.ledger.problem)
         finally:
             self._lock.release()
 
@@ -232,11 +228,7 @@ class BackgroundTaskManager:
                 run.stop_requested = True
                 workspace.touch()
             workspace.stop.set()
-        with self._lock:
-            queued = session_id not in self._threads
-            if queued and workspace in self._queue:
-                self._queue.remove(workspace)
-        if queued:
+        if self._queue.withdraw(workspace):
             self.ledger.end_run(workspace, "stopped")
         return "The run is being stopped."
 
@@ -258,7 +250,7 @@ class BackgroundTaskManager:
                 row.answer = before
                 raise
             workspace.touch()
-        self._enqueue(workspace)
+        self._queue.put(workspace)
 
     def save_task_state(self, session_id: str) -> None:
         """Write the run as it is now. Raises: StorageFailed."""
@@ -340,7 +332,7 @@ class BackgroundTaskManager:
         """Every run that is queued or running, for people who look at the whole server."""
         with self._lock:
             active = [workspace for workspace in self._workspaces.values() if workspace.active]
-        return [status for workspace in active if (status := workspace.status(self._queue_position(workspace)))]
+        return [status for workspace in active if (status := workspace.status(self._queue.position(workspace)))]
 
     def health(self) -> dict[str, object]:
         """Status `healthy` or `degraded`, the problems with hints, and how many runs there are."""
@@ -348,11 +340,10 @@ class BackgroundTaskManager:
         if self.ledger.problem is not None:
             problem = StorageFailed(self.ledger.problem)
             problems.append({"code": problem.code, "message": problem.message, "hint": problem.hint})
-        with self._lock:
-            counts = {"running": len(self._threads), "queued": len(self._queue)}
-        return {"status": "degraded" if problems else "healthy", "problems": problems, "runs": counts}
+        status = "degraded" if problems else "healthy"
+        return {"status": status, "problems": problems, "runs": self._queue.counts()}
 
-    # --- threads and the queue ---------------------------------------------------------------------------------
+    # --- the clock and the start -------------------------------------------------------------------------------
 
     def resume(self) -> int:
         """Take up every active run that an earlier server left; those that ran come first. Returns their number."""
@@ -364,38 +355,8 @@ class BackgroundTaskManager:
             workspace = self.workspace(run.session_id)
             if run.stop_requested:
                 workspace.stop.set()
-            self._enqueue(workspace)
+            self._queue.put(workspace)
         return len(runs)
-
-    def _enqueue(self, workspace: Workspace) -> None:
-        with self._lock:
-            if workspace not in self._queue and workspace.session_id not in self._threads:
-                self._queue.append(workspace)
-            self._dispatch()
-
-    def _dispatch(self) -> None:
-        """Give free slots to the queue, first come first served. The caller holds the lock."""
-        while self._queue and len(self._threads) < self.settings.max_concurrent_runs and not self._closing:
-            workspace = self._queue.popleft()
-            thread = threading.Thread(
-                target=self._execute_tasks_background,
-                args=(workspace,),
-                name=f"run-{workspace.session_id[:8]}",
-                daemon=True,
-            )
-            self._threads[workspace.session_id] = thread
-            thread.start()
-
-    def _release(self, workspace: Workspace) -> None:
-        with self._lock:
-            self._threads.pop(workspace.session_id, None)
-            if _wants_thread(workspace) and workspace not in self._queue:
-                self._queue.append(workspace)
-            self._dispatch()
-
-    def _queue_position(self, workspace: Workspace) -> int | None:
-        with self._lock:
-            return self._queue.index(workspace) + 1 if workspace in self._queue else None
 
     def flush(self) -> None:
         """Write what changed since the last write (seed 004: every 5 s)."""
@@ -411,29 +372,15 @@ class BackgroundTaskManager:
         with self._lock:
             self._closing = True
             workspaces = list(self._workspaces.values())
+        self._queue.close()
         for workspace in workspaces:
             workspace.leave.set()
 
     def close(self, timeout: float) -> None:
         """Wait for the run threads, at most `timeout` seconds in all, and write what is unsaved."""
         self.begin_shutdown()
-        deadline = time.monotonic() + timeout
-        with self._lock:
-            threads = list(self._threads.values())
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-            if thread.is_alive():
-                log.error("%s did not leave in time; its run resumes at the next start", thread.name)
+        self._queue.join(timeout)
         self.flush()
-
-
-def _wants_thread(workspace: Workspace) -> bool:
-    """Whether there is something to do when a thread is done with a workspace: a new run, an answer, a stop."""
-    run = workspace.run
-    if run is None or not run.active:
-        return False
-    waiting = any(isinstance(row, Asking) and row.answer is None for row in run.results)
-    return not waiting or workspace.stop.is_set()
 
 
 def _keep_completed(task: AnyTask, known: AnyTask | None) -> AnyTask:
