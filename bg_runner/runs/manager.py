@@ -214,7 +214,8 @@ class BackgroundTaskManager:
     def stop_task(self, session_id: str) -> str:
         """Stop the workspace's run; twice is harmless. Returns a sentence; the status then holds the receipt.
 
-        Raises: NotRunning (there never was a run), SessionUnknown, StorageFailed.
+        A full disk does not keep it from stopping; only a crash before there is space would make the run resume.
+        Raises: NotRunning (there never was a run), SessionUnknown.
         """
         workspace = self.workspace(session_id)
         with workspace.lock:
@@ -224,9 +225,9 @@ class BackgroundTaskManager:
             if not run.active:
                 return f"The run has ended already: {run.status}."
             if not run.stop_requested:
-                self.store.save_run(run.model_copy(update={"stop_requested": True}))
                 run.stop_requested = True
                 workspace.touch()
+                self.ledger.write(workspace)
             workspace.stop.set()
         if self._queue.withdraw(workspace):
             self.ledger.end_run(workspace, "stopped")

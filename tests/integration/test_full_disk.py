@@ -49,7 +49,9 @@ def test_a_full_disk_holds_the_run_and_space_lets_it_go_on(server: ServerProcess
         "command": f"while ! test -e {gate}; do sleep 0.05; done; seq 20000; echo end",
     }
     session = server.run(wait, {"kind": "shell", "command": f"echo second >> {tmp_path}/second"})
+    sleeping = server.run({"kind": "shell", "command": "sleep 1000"})
     server.wait_for_task(session, 0, "running")
+    server.wait_for_task(sleeping, 0, "running")
     filler = fill(tmp_path / "disk")
 
     gate.touch()
@@ -60,6 +62,9 @@ def test_a_full_disk_holds_the_run_and_space_lets_it_go_on(server: ServerProcess
     told = server.call("GET", "status", session)
     assert told["task_status"]["status"] == "running"
     assert [notice["code"] for notice in told["notices"]] == ["STORAGE_FAILED"]
+
+    server.call("POST", "stop", sleeping)  # to stop needs no space
+    assert server.ended(sleeping)["receipt"]["survivors"] == []
 
     filler.unlink()
     status = server.ended(session)
