@@ -149,6 +149,8 @@ class RunThread:
         if not task.path:
             try:
                 task = self._plan(workspace, run, place, task, execution)
+            except Interrupted:
+                return Outcome(status="stopped" if workspace.stop.is_set() else "interrupted")
             except TaskFailure as error:
                 stopped = workspace.stop.is_set()
                 return Outcome(status="stopped" if stopped else "failed", error=ErrorInfo.of(error))
