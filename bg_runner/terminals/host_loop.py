@@ -49,7 +49,9 @@ class Host:
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, lambda _: self._accept())
         self._watch_children()
-        self.spawner = Spawner(data_dir, self._selector, self._supervisor_said, self._supervisor_left, self._changed)
+        self.spawner = Spawner(
+            data_dir, self._selector, self._supervisor_said, self._supervisor_left, self._changed, self.call_later
+        )
         self._operations = Operations(self, data_dir)
 
     def run(self) -> None:

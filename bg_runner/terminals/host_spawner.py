@@ -32,6 +32,7 @@ class Spawner:
         on_message: Callable[[Channel[Terminal], Message], None],
         on_close: Callable[[Channel[Terminal]], None],
         changed: Callable[[Terminal], None],
+        call_later: Callable[[float, Callable[[], None]], None],
     ) -> None:
         self._data_dir = data_dir
         self._key = host_key(data_dir)
@@ -39,6 +40,7 @@ class Spawner:
         self._on_message = on_message
         self._on_close = on_close
         self._changed = changed
+        self._call_later = call_later
         self._spare: tuple[ProcessId, Channel[Terminal]] | None = None
         self._next_spare = 0.0
         self._links: dict[int, Channel[Terminal]] = {}
@@ -50,6 +52,7 @@ class Spawner:
         if self._spare is not None and self._spare[1].closed:
             # Something kills them: do not feed it as fast as we can.
             self._spare, self._next_spare = None, time.monotonic() + SPARE_PAUSE
+            self._call_later(SPARE_PAUSE, self.prepare)
         if self._spare is None and time.monotonic() >= self._next_spare:
             try:
                 self._spare = self._fork()

@@ -119,19 +119,21 @@ def test_a_full_disk_costs_output_which_is_counted_and_nothing_else(host: HostCl
     """The host may not let a file grow beyond 8 KB: the system refuses its writes as on a full disk."""
     process = host_process(host.data_dir)
     assert process is not None
-    spawn(host, "t", "stty -echo; while read line; do seq -f %09.0f $line; done; exit 6", log_bytes=1 << 20)
+    script = "stty -echo; printf %09d 0; echo; while read line; do seq -f %09.0f $line; done; exit 6"
+    spawn(host, "t", script, log_bytes=1 << 20)
+    wait_for_output(host, "t", b"\r\n")
     limits = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (8192, limits[1]))
     host.write("t", b"5000\n")
-    dropped = wait_until(lambda: next((i.dropped for i in host.list() if i.dropped + i.cursor == 55_000), 0))
-    assert host_log(host, "t") == b"".join(b"%09d\r\n" % number for number in range(1, 5001))[:8192]
+    dropped = wait_until(lambda: next((i.dropped for i in host.list() if i.dropped + i.cursor == 55_011), 0))
+    assert host_log(host, "t") == b"".join(b"%09d\r\n" % number for number in range(5001))[:8192]
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limits)
     host.write("t", b"3\n")
     host.write("t", b"\x04")
     ended = host.wait("t", 20)
     assert ended is not None
     assert (ended.code, ended.cursor) == (6, 8192 + 33)
-    assert dropped == 55_000 - 8192
+    assert dropped == 55_011 - 8192
     assert host_log(host, "t")[8192:] == b"000000001\r\n000000002\r\n000000003\r\n"
     marks = read_index(log_directory(host.data_dir, "t"))
     assert [mark.values for mark in marks if mark.kind == "d"] == [(dropped, 8192)]
