@@ -228,26 +228,27 @@ class Bells:
 
 
 def test_a_bell_rings_once_and_again_when_armed(host: HostClient) -> None:
-    spawn(host, "t", "stty -echo; while read line; do echo $line; done; exit 4")
+    spawn(host, "t", "stty -echo; echo ready; while read line; do echo $line; done; exit 4")
+    wait_for_output(host, "t", b"ready\r\n")
     bells = Bells()
-    watch = host.watch("t", bells, cursor=0)
+    watch = host.watch("t", bells, cursor=7)
     host.write("t", b"one\n")
     assert bells.expect(1).kind == "output"
     host.write("t", b"two\n")
     wait_for_output(host, "t", b"two\r\n")
     host.list()  # Whatever the host had to say has been said now.
     assert len(bells.events) == 1
-    watch.rearm(5)  # Level-triggered: there is more than that already.
-    assert bells.expect(2).cursor == 10
-    watch.rearm(10)
+    watch.rearm(12)  # Level-triggered: there is more than that already.
+    assert bells.expect(2).cursor == 17
+    watch.rearm(17)
     host.write("t", b"\x04")
     event = bells.expect(3)
     assert event.kind == "exit"
     assert event.exit is not None
-    assert (event.exit.code, event.exit.cursor) == (4, 10)
+    assert (event.exit.code, event.exit.cursor) == (4, 17)
     watch.rearm(0)
     assert bells.expect(4).kind == "output"
-    watch.rearm(10)
+    watch.rearm(17)
     host.list()
     assert len(bells.events) == 4
     host.forget("t")
