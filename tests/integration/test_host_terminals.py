@@ -44,7 +44,9 @@ def test_a_command_inherits_no_signal_setting_descriptor_or_directory(host: Host
     spawn(host, "t", "grep -E '^Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd; pwd", cwd=str(tmp_path))
     assert host.wait("t", 10)
     lines = host_log(host, "t").decode().split()
-    assert lines[:4] == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
+    assert lines[:3:2] == ["SigBlk:", "SigIgn:"]
+    # The C library keeps 32 and 33 to itself; what was started by posix_spawn, as by make, inherits them ignored.
+    assert [int(mask, 16) & ~(0b11 << 31) for mask in lines[1:4:2]] == [0, 0]
     assert lines[4:-1] == ["0", "1", "2", "3"]  # ls itself has 3 open.
     assert lines[-1] == str(tmp_path)
 
