@@ -124,6 +124,23 @@ class ImportRefused(InvalidRequest):
     default_hint = "Export the flow in Chrome's Recorder panel as JSON and import that file."
 
 
+class InvalidInput(InvalidRequest):
+    code = "INVALID_INPUT"
+    default_hint = "Send text in `input`: valid Unicode, no NUL, not empty."
+
+
+class InvalidPattern(InvalidRequest):
+    code = "INVALID_PATTERN"
+    status = 422
+    default_hint = "Write the pattern in RE2's syntax: no backreferences, no look-around."
+
+
+class CwdRefused(InvalidRequest):
+    code = "CWD_REFUSED"
+    status = 403
+    default_hint = "Choose a directory below one of BG_RUNNER_TERMINAL_ROOTS."
+
+
 class Unauthorized(BgRunnerError):
     code = "UNAUTHORIZED"
     status = 401
@@ -140,6 +157,14 @@ class OriginRefused(BgRunnerError):
     code = "ORIGIN_REFUSED"
     status = 403
     default_hint = "Send the request from the server's own page, or with a Bearer token and no Origin."
+
+
+class ViewOnly(BgRunnerError):
+    """A share link that only lets its holder look was used for more."""
+
+    code = "VIEW_ONLY"
+    status = 403
+    default_hint = "Ask whoever sent the link for one that may control the terminal."
 
 
 class NotFound(BgRunnerError):
@@ -161,6 +186,16 @@ class TaskUnknown(NotFound):
 class ArtifactUnknown(NotFound):
     code = "ARTIFACT_UNKNOWN"
     default_hint = "Artifacts are cleaned up with their run; the status lists those that exist."
+
+
+class TerminalNotFound(NotFound):
+    code = "TERMINAL_NOT_FOUND"
+    default_hint = "GET /api/terminals lists the terminals with their ids."
+
+
+class ShareUnknown(NotFound):
+    code = "SHARE_UNKNOWN"
+    default_hint = "The link was revoked or has expired. Ask for a new one."
 
 
 class MethodNotAllowed(BgRunnerError):
@@ -193,6 +228,11 @@ class RevisionConflict(Conflict):
     default_hint = "Another tab saved the list. Load it again, repeat the change, and send its new revision."
 
 
+class TerminalEnded(Conflict):
+    code = "TERMINAL_ENDED"
+    default_hint = "Its program has ended; its output can be read. Run it again in a new terminal."
+
+
 class TooLarge(BgRunnerError):
     code = "TOO_LARGE"
     status = 413
@@ -208,6 +248,11 @@ class TooMany(BgRunnerError):
         """`retry_after` is in seconds."""
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+
+
+class TooManyTerminals(TooMany):
+    code = "TOO_MANY_TERMINALS"
+    default_hint = "End or remove a terminal, or raise BG_RUNNER_MAX_TERMINALS or BG_RUNNER_MAX_TERMINALS_PER_USER."
 
 
 class InternalError(BgRunnerError):
@@ -232,6 +277,21 @@ class HostGone(Unavailable):
 
     code = "HOST_GONE"
     default_hint = "The PTY host is started again by itself with the next task."
+
+
+class CreateFailed(Unavailable):
+    code = "CREATE_FAILED"
+    default_hint = "The system refused to start the program; the message says why."
+
+
+class WriteFailed(Unavailable):
+    code = "WRITE_FAILED"
+    default_hint = "The program does not read its input at present. Try again, or send Ctrl-C first."
+
+
+class ReadFailed(Unavailable):
+    code = "READ_FAILED"
+    default_hint = "The terminal's log cannot be read: look for a failing disk or wrong permissions."
 
 
 class ShuttingDown(Unavailable):

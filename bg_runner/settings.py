@@ -92,6 +92,36 @@ class Settings(BaseSettings):
         description="Variables of the server's environment that children receive (JSON list).",
     )
 
+    # Terminals
+    session_timeout: float = Field(
+        604800.0, gt=0, description="A terminal without input, output or clients for so long is ended (seed 000)."
+    )
+    keep_recordings: float = Field(
+        604800.0, ge=0, description="Terminals that ended longer ago are removed with their recording."
+    )
+    buffer_size: int = Field(10_000, ge=100, le=1_000_000, description="Lines of output that can be read back.")
+    max_terminals: int = Field(200, ge=1, description="Terminals in all.")
+    max_terminals_per_user: int = Field(100, ge=1, description="Terminals of one user.")
+    max_command_length: int = Field(32_768, ge=16, description="Longest command of a terminal (characters).")
+    max_input_bytes: int = Field(256 * 1024, ge=1024, description="Largest input in one message.")
+    max_env_bytes: int = Field(64 * 1024, ge=1024, description="Largest environment that a request may add.")
+    terminal_roots: list[Path] = Field(
+        [], description="Directories below which terminals may start (JSON list); empty allows all."
+    )
+    terminal_rate: float = Field(
+        100.0,
+        gt=0,
+        description="Requests a second that one client may make of the terminal API; twice as many at once.",
+    )
+    shell_integration: bool = Field(
+        True, description="Interactive bash and zsh report their commands (OSC 133) and directory (OSC 7)."
+    )
+    share_ttl: int = Field(86_400, ge=60, description="Life of a share link that names none.")
+    kill_terminals_on_exit: bool = Field(False, description="End all terminals when the server ends.")
+    cors_origin: str | None = Field(
+        None, description="Origins of other sites whose pages may use the terminal API with a token; comma between."
+    )
+
     # Browser tasks
     chromium: Path | None = Field(None, description="Path of a Chromium or Chrome; else one is looked for.")
     browser_tasks_per_process: int = Field(100, ge=1, description="A browser is replaced after this many tasks.")

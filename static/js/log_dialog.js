@@ -20,8 +20,8 @@ class LogReader {
 
   constructor(row) {
     this.row = row;
-    this.first = Math.max(0, row.log_end - CHUNK);
-    this.next = this.first;
+    this.first = null; // not known before the log's present end has been asked for
+    this.next = null;
     this.oldest = 0;
   }
 
@@ -73,6 +73,10 @@ class LogReader {
 
   async #read() {
     try {
+      if (this.next === null) {
+        const { end } = await this.#fetch(0, 0);
+        this.first = this.next = Math.max(0, end - CHUNK);
+      }
       const log = await this.#fetch(this.next);
       if (this.#gone) return;
       if (this.next === this.first) this.first = log.since;
