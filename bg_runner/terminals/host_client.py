@@ -169,9 +169,13 @@ class HostClient:
         """Type into the terminal. Raises: NotFound, TooMany (the program does not read and 1 MB waits already)."""
         self._ask({"op": "write", "id": terminal_id, "data": base64.b64encode(data).decode()})
 
-    def resize(self, terminal_id: str, rows: int, cols: int) -> None:
-        """Raises: NotFound, ValueError."""
-        self._ask({"op": "resize", "id": terminal_id, "rows": rows, "cols": cols})
+    def resize(self, terminal_id: str, rows: int, cols: int) -> int | None:
+        """Give the terminal a new size; the end of its log at that moment (bytes), None from an older host.
+
+        Raises: NotFound, ValueError.
+        """
+        answer = self._ask({"op": "resize", "id": terminal_id, "rows": rows, "cols": cols})
+        return cast("int | None", answer.get("cursor"))
 
     def signal(self, terminal_id: str, signum: int) -> None:
         """Signal the main process's group; nothing happens if it has ended. Raises: NotFound, ValueError."""

@@ -131,8 +131,7 @@ class Operations:
     def _resize(self, _: Channel[Client], message: Message) -> Message:
         terminal = self._terminal(message)
         rows, cols = _number(message, "rows", 1, MAX_SIZE), _number(message, "cols", 1, MAX_SIZE)
-        terminal.resize(rows, cols)
-        return _NOTHING
+        return {"cursor": terminal.resize(rows, cols)}
 
     def _signal(self, _: Channel[Client], message: Message) -> Message:
         terminal = self._terminal(message)

@@ -186,12 +186,14 @@ class Terminal:
             self.input.clear()  # Nobody is there to read it.
         self._changed(self)
 
-    def resize(self, rows: int, cols: int) -> None:
-        """Raises: OSError."""
+    def resize(self, rows: int, cols: int) -> int:
+        """Return where in the log the new size begins to hold (bytes). Raises: OSError."""
         if self.master >= 0:
+            if not self.hung_up:
+                self.read()  # What the program wrote already is laid out for the old size.
             fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
         self.rows, self.cols = rows, cols
-        self.log.resize(rows, cols)
+        return self.log.resize(rows, cols)
 
 
 def exit_message(ended: Exit | None) -> Message | None:

@@ -5,6 +5,11 @@
     [t, "r", cols, rows, cursor]       the window was resized when the log ended at `cursor`
     [t, "d", bytes, cursor]            so many bytes are missing before `cursor`: the disk was full
     [t, "x", code, signal, cursor]     the program ended, by code or signal (the other is null)
+    [t, "n", lines, cursor]            a segment begins at `cursor`, with so many newlines before it (since byte 0)
+
+Segments have an "n" so that a line's number costs no reading of all before it. The first one, at byte 0, needs none;
+one that a crash prevented is made up for by counting on from the segment before. After a crash of the machine a segment
+may begin twice: the later mark holds.
 
 `t` is seconds since the epoch. A torn line, as a crash or a full disk leaves it, is ignored, and so is a kind that
 this version does not know. Marks come at most every 10 ms. A long-lived program that prints a little all the time
@@ -25,7 +30,7 @@ MARK_SPACING = 0.01
 SMALLEST_BOUND = 64 * 1024
 MAX_WAITING = 1000
 
-_FIELDS = {"s": 2, "o": 1, "r": 3, "d": 2, "x": 3}
+_FIELDS = {"s": 2, "o": 1, "r": 3, "d": 2, "x": 3, "n": 2}
 _NULLABLE = {"x": (0, 1)}
 
 
@@ -80,14 +85,15 @@ def thin(marks: list[Mark], oldest: int, bound: int) -> list[Mark]:
     """The marks that still say something about a log beginning at `oldest`, in at most `bound` bytes if that goes.
 
     Output marks are the many: those before `oldest` go, then every second one until it fits. Of resizes and drops the
-    latest stay. Start and exit always stay.
+    latest stay. Start, exit, and the line counts of the segments that still exist always stay.
     """
     first = max((place for place, mark in enumerate(marks) if mark.kind == "o" and mark.cursor <= oldest), default=0)
     size_then = max((place for place, mark in enumerate(marks[:first]) if mark.kind == "r"), default=-1)
     kept = [
         (mark, len(mark.line()))
         for place, mark in enumerate(marks)
-        if place >= first or place == size_then or mark.kind in "sx"
+        if (place >= first or place == size_then or mark.kind in "sxn")
+        and not (mark.kind == "n" and mark.cursor < oldest)
     ]
     while sum(size for _, size in kept) > bound:
         dropped: set[int] = set()
@@ -150,7 +156,7 @@ class IndexWriter:
         self._undo(written)
         if len(self._waiting) > MAX_WAITING:
             older, newer = self._waiting[: -MAX_WAITING // 2], self._waiting[-MAX_WAITING // 2 :]
-            self._waiting = [mark for mark in older if mark.kind in "sx"] + newer
+            self._waiting = [mark for mark in older if mark.kind in "sxn"] + newer
 
     def _open(self) -> None:
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

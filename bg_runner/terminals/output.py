@@ -136,6 +136,7 @@ class LogWriter:
         self._room = 0
         self._starts: list[int] = []
         self._cursor = 0
+        self._lines = 0
         self._dropped = 0
         self._unmarked_drop = 0
         if directory.is_dir():
@@ -171,6 +172,8 @@ class LogWriter:
                 self._unmarked_drop += len(view)
                 break
             self._mark_drop()
+            done = len(data) - len(view)
+            self._lines += data.count(b"\n", done, done + written)
             self._cursor += written
             self._room -= written
             view = view[written:]
@@ -180,11 +183,12 @@ class LogWriter:
             self._index.keep_bounded(self._starts[0])
         return self._cursor
 
-    def resize(self, rows: int, cols: int) -> None:
-        """Note a new window size in the index."""
+    def resize(self, rows: int, cols: int) -> int:
+        """Note a new window size in the index; return the end of the log, where it begins to hold."""
         self._size = (cols, rows)
         if self._started:
             self._index.add(Mark(self._clock(), "r", (cols, rows, self._cursor)))
+        return self._cursor
 
     def exit(self, code: int | None, signal: int | None) -> Exit:
         """Note how the program ended."""
@@ -221,8 +225,17 @@ class LogWriter:
         if self._starts:
             last = self._starts[-1]
             self._cursor = last + (self._directory / _segment_name(last)).stat().st_size
+            self._lines = self._count_lines()
         self._begin()
         self._index.flush()
+
+    def _count_lines(self) -> int:
+        """The newlines before the end: those that the last mark knows of, and the ones since."""
+        marks = {mark.cursor: mark.values[0] or 0 for mark in read_index(self._directory) if mark.kind == "n"}
+        # A log of a version without such marks is counted from its oldest byte.
+        known = max((start for start in self._starts if start in marks), default=self._starts[0])
+        since = self._starts[self._starts.index(known) :]
+        return marks.get(known, 0) + sum(_count_newlines(self._directory / _segment_name(start)) for start in since)
 
     def _make_directory(self) -> None:
         if self._made:
@@ -253,6 +266,8 @@ class LogWriter:
         self._room = self._segment_bytes
         if self._cursor not in self._starts:
             self._starts.append(self._cursor)
+        if self._cursor:
+            self._index.add(Mark(self._clock(), "n", (self._lines, self._cursor)))
 
     def _close_segment(self) -> None:
         if self._fd >= 0:
@@ -265,6 +280,11 @@ class LogWriter:
             self._begin()
             self._index.add(Mark(self._clock(), "d", (self._unmarked_drop, self._cursor)))
             self._unmarked_drop = 0
+
+
+def _count_newlines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(part.count(b"\n") for part in iter(lambda: file.read(1 << 20), b""))
 
 
 def read_exit(directory: Path) -> Exit | None:

@@ -8,7 +8,7 @@ sides then use the highest common one. Hosts outlive upgrades of the server, so 
 too.
 
 Version 1 is the first. Its operations: hello, spawn, info, list, attach, write, resize, signal, arm, disarm, forget,
-stop.
+stop. What was added to it since is optional: the answer to resize says the log's `cursor` at that moment.
 """
 
 from __future__ import annotations

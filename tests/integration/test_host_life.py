@@ -347,7 +347,8 @@ def test_neighbouring_versions_understand_each_other(
         info = client.info("t")
         assert info is not None
         assert (info.pid, info.state, info.dropped) == (5, "running", 0)
-    assert [request["op"] for request in host.requests] == ["hello", "info"]
+        assert client.resize("t", 24, 80) is None  # The first hosts did not say where.
+    assert [request["op"] for request in host.requests] == ["hello", "info", "resize"]
     host.close()
 
 

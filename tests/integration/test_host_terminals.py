@@ -14,6 +14,7 @@ import pytest
 
 from bg_runner.errors import Conflict, NotFound, SpawnFailed, TooMany
 from bg_runner.terminals.host_client import HostClient, WatchEvent
+from bg_runner.terminals.log_index import read_index
 from bg_runner.terminals.models import SpawnRequest
 from bg_runner.terminals.output import log_directory, read_exit
 from tests.conditions import wait_until
@@ -136,13 +137,17 @@ def test_input_is_typed_and_the_window_resized(host: HostClient) -> None:
     wait_for_output(host, "t", b"ready")
     host.write("t", "grüße\n".encode())
     wait_for_output(host, "t", "got grüße".encode())
-    host.resize("t", 33, 111)
+    cursor = host.resize("t", 33, 111)
+    assert cursor is not None
     host.write("t", b"\n")
     wait_for_output(host, "t", b"33 111")
     info = host.info("t")
     assert info is not None
     assert (info.rows, info.cols) == (33, 111)
     assert host.list() == (info,)
+    marks = read_index(log_directory(host.data_dir, "t"))
+    assert [mark.values for mark in marks if mark.kind == "r"] == [(111, 33, cursor)]
+    assert b"33 111" not in host_log(host, "t")[:cursor]
 
 
 def test_an_attached_master_writes_directly(host: HostClient) -> None:

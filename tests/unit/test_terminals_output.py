@@ -77,6 +77,46 @@ def test_a_log_is_continued_by_the_next_writer(first: list[bytes], second: list[
         assert data == model[begin:]
 
 
+lines_of_text = st.lists(st.sampled_from([b"a", b"\n", b"bc\n\n", b"\n" * 30]), max_size=40)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(lines_of_text, min_size=1, max_size=4), st.integers(8, 300), st.data())
+def test_every_segment_says_how_many_newlines_stand_before_it(
+    runs: list[list[bytes]], log_bytes: int, data: st.DataObject
+) -> None:
+    """Also when several writers continued the log, the index was thinned, and a crash cost the last mark."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name) / "log"
+        model = b""
+        for written in runs:
+            with LogWriter(directory, log_bytes) as log:
+                for part in written:
+                    log.write(part)
+                    model += part
+            marks = read_index(directory)
+            if marks and data.draw(st.booleans()):
+                marks = thin(marks, LogReader(directory).read(0, 0).oldest, 0)
+            if marks and marks[-1].kind == "n" and data.draw(st.booleans()):
+                del marks[-1]
+            if marks:
+                (directory / INDEX_NAME).write_bytes(b"".join(mark.line() for mark in marks))
+        with LogWriter(directory, log_bytes) as log:
+            log.write(b"!")
+        marks = [mark for mark in read_index(directory) if mark.kind == "n"]
+        assert [mark.values for mark in marks] == [(model.count(b"\n", 0, m.cursor), m.cursor) for m in marks]
+        last = int(max(path.name for path in directory.glob("*.log"))[:-4])
+        assert last == 0 or marks[-1].cursor == last
+
+
+def test_a_log_without_line_counts_is_counted_from_its_oldest_byte(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / f"{100:020d}.log").write_bytes(b"a\nb\n")
+    with LogWriter(tmp_path / "log") as log:
+        log.write(b"c\n")
+    assert [mark.values for mark in read_index(tmp_path / "log") if mark.kind == "n"] == [(2, 104)]
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.binary(min_size=1, max_size=50), min_size=1, max_size=10), st.data())
 def test_files_cut_at_any_byte_are_read_and_continued(written: list[bytes], data: st.DataObject) -> None:
@@ -165,7 +205,7 @@ def test_marks_come_at_most_every_ten_milliseconds_and_hold_resizes(tmp_path: Pa
         for _ in range(100):
             log.write(b"0123456789")
             clock.now += 1 / 128
-        log.resize(50, 132)
+        assert log.resize(50, 132) == 1000
         log.exit(None, 9)
     marks = read_index(tmp_path / "log")
     assert [mark.kind for mark in marks].count("o") == 50
@@ -212,7 +252,7 @@ def test_the_index_of_a_program_that_prints_for_ever_stays_bounded(tmp_path: Pat
 
 @settings(deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from("ordsx"), st.integers(0, 5000)), max_size=200),
+    st.lists(st.tuples(st.sampled_from("ordsxn"), st.integers(0, 5000)), max_size=200),
     st.integers(0, 5000),
     st.integers(0, 3000),
 )
@@ -223,11 +263,12 @@ def test_thinning_keeps_order_starts_exits_and_the_size(
     marks: list[Mark] = []
     for kind, step in entries:
         cursor += step
-        values = {"o": (cursor,), "r": (80, 24, cursor), "d": (1, cursor), "s": (80, 24), "x": (0, None, cursor)}[kind]
-        marks.append(Mark(float(len(marks)), kind, values))
+        values = {"o": (cursor,), "r": (80, 24, cursor), "d": (1, cursor), "s": (80, 24), "x": (0, None, cursor)}
+        marks.append(Mark(float(len(marks)), kind, values.get(kind, (7, cursor))))
     kept = thin(marks, oldest, bound)
     assert kept == [mark for mark in marks if mark in kept]
     assert [m for m in kept if m.kind in "sx"] == [m for m in marks if m.kind in "sx"]
+    assert [m for m in kept if m.kind == "n"] == [m for m in marks if m.kind == "n" and m.cursor >= oldest]
 
 
 @pytest.mark.parametrize("bad", ["", ".", "..", "a/b", "../x", "-x", "a\0", "a" * 201, "ä", "a\n"])
