@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from secure import (
     ContentSecurityPolicy,
     CrossOriginOpenerPolicy,
@@ -15,6 +17,8 @@ from secure import (
 )
 
 RawHeaders = list[tuple[bytes, bytes]]
+_TERMINAL_FRAME = re.compile(r"/(?:t|share)/[^/]+/frame")
+_REPLAY = re.compile(r"/t/[^/]+/replay")
 
 
 def _page_policy() -> ContentSecurityPolicy:
@@ -47,6 +51,16 @@ def _docs_policy() -> ContentSecurityPolicy:
         .base_uri("'none'")
         .frame_ancestors("'self'")
     )
+
+
+def _terminal_policy() -> ContentSecurityPolicy:
+    """xterm.js writes its renderer's styles into the page: allowed in the frame that it has to itself."""
+    return _page_policy().style_src("'self'", "'unsafe-inline'")
+
+
+def _replay_policy() -> ContentSecurityPolicy:
+    """asciinema-player places its cells by style attributes, and its emulator is WebAssembly."""
+    return _terminal_policy().script_src("'self'", "'wasm-unsafe-eval'")
 
 
 def _artifact_policy() -> ContentSecurityPolicy:
@@ -84,6 +98,8 @@ class SecurityHeaders:
     def __init__(self, *, hsts: bool) -> None:
         self._page = _raw(_page_policy(), hsts=hsts)
         self._docs = _raw(_docs_policy(), hsts=hsts)
+        self._terminal = _raw(_terminal_policy(), hsts=hsts)
+        self._replay = _raw(_replay_policy(), hsts=hsts)
         self._artifact = _raw(_artifact_policy(), hsts=hsts)
 
     def of(self, path: str) -> RawHeaders:
@@ -91,4 +107,8 @@ class SecurityHeaders:
             return self._docs
         if path.startswith("/api/background_task/artifacts/"):
             return self._artifact
+        if _TERMINAL_FRAME.fullmatch(path):
+            return self._terminal
+        if _REPLAY.fullmatch(path):
+            return self._replay
         return self._page
