@@ -1,17 +1,21 @@
 """Every setting with its default. Environment variables carry the prefix `BG_RUNNER_`; `.env` beside the data is read.
 
-`docs/settings.md` describes each one and a test keeps the two equal.
+`docs/settings.md` describes each one and a test keeps the two equal. `seed_settings` reads the names of the seeds.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bg_runner.seed_settings import read_seed_values
+
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -94,7 +98,10 @@ class Settings(BaseSettings):
 
     # Terminals
     session_timeout: float = Field(
-        604800.0, gt=0, description="A terminal without input, output or clients for so long is ended (seed 000)."
+        604800.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="A terminal without input, output or clients for so long is ended (seed 000).",
     )
     keep_recordings: float = Field(
         604800.0, ge=0, description="Terminals that ended longer ago are removed with their recording."
@@ -133,14 +140,37 @@ class Settings(BaseSettings):
     auto_generate_limit: int = Field(10, ge=1, le=200, description="Links that a generated path follows.")
     max_artifact_bytes: int = Field(256 * 1024 * 1024, ge=1024, description="Largest download that a task keeps.")
 
+    @field_validator("cors_origin")
+    @classmethod
+    def _are_origins(cls, value: str | None) -> str | None:
+        for origin in cors_origins(value):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError("origins such as https://example.org, comma between, or *")
+        return value
+
+
+def cors_origins(value: str | None) -> frozenset[str]:
+    """`cors_origin` as the set of origins that browsers send: lower case, without a slash at the end."""
+    return frozenset(part.strip().rstrip("/").lower() for part in (value or "").split(",") if part.strip())
+
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the environment and the data directory's `.env`; `overrides` (not None) win over both.
+    """Read the environment, the data directory's `.env` and the seeds' names; `overrides` (not None) win over all.
 
-    Raises: pydantic.ValidationError with the name of each wrong setting.
+    Raises: pydantic.ValidationError with the name of each wrong setting; StartupError for a wrong value under a name of
+    the seeds, with its file.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     data_dir = Path(str(given.get("data_dir") or os.environ.get("BG_RUNNER_DATA_DIR") or default_data_dir()))
     data_dir = data_dir.expanduser().absolute()
     given["data_dir"] = data_dir
-    return Settings(_env_file=data_dir / ".env", **given)  # type: ignore[arg-type]
+    settings = Settings(_env_file=data_dir / ".env", **given)  # type: ignore[arg-type]
+    seeds = {name: value for name, value in read_seed_values(data_dir).items() if name not in settings.model_fields_set}
+    if not seeds:
+        return settings
+    given |= {name: value.value for name, value in seeds.items()}
+    try:
+        return Settings(_env_file=data_dir / ".env", **given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        raise seeds[str(problem["loc"][0])].refused(problem["msg"].removeprefix("Value error, ")) from None
