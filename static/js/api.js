@@ -19,7 +19,8 @@ export class ApiError extends Error {
 export async function request(path, { method = "GET", body, headers = {}, signal } = {}) {
   const options = {
     method,
-    headers: { "X-Session-ID": sessionId, Accept: "application/json", ...headers },
+    // A terminal's own page belongs to no workspace.
+    headers: { ...(sessionId && { "X-Session-ID": sessionId }), Accept: "application/json", ...headers },
     signal,
     cache: "no-store",
   };

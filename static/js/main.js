@@ -27,6 +27,8 @@ import { newTask, openTaskForm } from "./task_form.js";
 import { TaskListView } from "./task_list.js";
 import { TaskStore } from "./task_store.js";
 import { stepWords } from "./task_words.js";
+import { TerminalPane } from "./terminals/pane.js";
+import { rememberTerminal, useViews } from "./views.js";
 import { welcomePanel } from "./welcome.js";
 
 const feed = new StatusFeed(Number(document.body.dataset.pollInterval) || 3);
@@ -167,6 +169,7 @@ document.addEventListener(
   () => document.hidden || store.revision === null || store.load().catch(() => {}),
 );
 
+useViews(new TerminalPane(byId("terminals-pane"), { moved: rememberTerminal }));
 useFeed(feed);
 showConnection(feed);
 Object.assign(window, {

@@ -1,10 +1,11 @@
 // Being told without looking: the tab's title and icon, and a notification at the end if the person asked for it.
 import { byId, button } from "./dom.js";
 import { percent, t, tn } from "./i18n.js";
+import { setTitle } from "./page_title.js";
 import { isActive, runWord } from "./status_words.js";
 
 const COLOURS = { active: "#0b6675", completed: "#1b6e3d", bad: "#ad2419", asking: "#9a6700", away: "#6b7778" };
-const canNotify = () => "Notification" in window && window.isSecureContext;
+export const canNotify = () => "Notification" in window && window.isSecureContext;
 
 /** A ring that fills, a check, a cross, a bar: told apart by shape as well as by colour. */
 function iconSvg(kind, progress) {
@@ -34,17 +35,16 @@ function overall(status) {
 export function showInTab(status, connection) {
   const away = ["away", "offline", "expired"].includes(connection);
   if (!status) {
-    document.title = "bg-runner";
+    setTitle("run", "bg-runner");
     if (away) setIcon("away");
     return;
   }
   const done = `${status.completed_tasks}/${status.total_tasks}`;
   const asking = status.tasks.some((row) => row.status === "asking");
-  document.title = away
-    ? `${t("No connection")} · bg-runner`
-    : isActive(status)
-      ? `${asking ? t("Needs an answer") : percent(overall(status))} · ${done} · bg-runner`
-      : `${runWord(status)} · ${done} · bg-runner`;
+  const news = isActive(status)
+    ? `${asking ? t("Needs an answer") : percent(overall(status))} · ${done}`
+    : `${runWord(status)} · ${done}`;
+  setTitle("run", `${away ? t("No connection") : news} · bg-runner`);
   if (away) setIcon("away");
   else if (asking) setIcon("asking");
   else if (isActive(status)) setIcon("active", overall(status));
