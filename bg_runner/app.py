@@ -15,6 +15,8 @@ from bg_runner.tasks.browsers import Browsers
 from bg_runner.tasks.secrets import SecretStore
 from bg_runner.tasks.shell import ShellTaskExecutor
 from bg_runner.terminals.host_client import HostClient
+from bg_runner.terminals.manager import TerminalManager
+from bg_runner.terminals.shares import ShareStore
 from bg_runner.web.asgi import create_asgi
 from bg_runner.web.services import Services
 
@@ -40,6 +42,8 @@ class App:
             BrowserTaskExecutor(settings, self.browsers),
             self.secrets.values,
         )
+        self.terminals = TerminalManager(settings, self.host)
+        self.shares = ShareStore(settings.data_dir)
         self.schedule = Schedule()
         self.services = Services(
             settings=settings,
@@ -48,6 +52,8 @@ class App:
             secrets=self.secrets,
             browsers=self.browsers,
             host=self.host,
+            terminals=self.terminals,
+            shares=self.shares,
             exiting=self._exiting.is_set,
         )
         self.asgi = create_asgi(self.services)
@@ -59,6 +65,14 @@ class App:
         self.schedule.every(self.settings.cleanup_interval, self.manager.cleanup_old_tasks, "clean-up")
         self.schedule.start()
         return resumed
+
+    async def start_on_loop(self) -> None:
+        """What lives on the event loop: find the terminals again."""
+        await self.terminals.start()
+
+    async def close_on_loop(self) -> None:
+        """Let go of the terminals; they run on unless the setting says otherwise."""
+        await self.terminals.close(kill=self.settings.kill_terminals_on_exit)
 
     def begin_shutdown(self) -> None:
         """From now on what ends, ends because of us; whoever makes a client wait lets it go. Quick, from any thread."""

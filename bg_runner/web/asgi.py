@@ -11,7 +11,6 @@ import logging
 import secrets
 import time
 from collections.abc import Iterator
-from typing import Literal
 from urllib.parse import parse_qsl, quote, urlencode
 
 from a2wsgi import WSGIMiddleware
@@ -28,19 +27,34 @@ from bg_runner.errors import (
     TooMany,
     Unauthorized,
 )
+from bg_runner.terminals.manager import TerminalManager
+from bg_runner.terminals.shares import Share
+from bg_runner.web import sockets
 from bg_runner.web.access_log import log_request, request_id
 from bg_runner.web.answers import error_bytes, error_headers, wants_page
 from bg_runner.web.asgi_routes import asgi_routes
 from bg_runner.web.auth import Door
 from bg_runner.web.body import ClientGone, read_body
+from bg_runner.web.caller import (
+    ENTRY_KEY,
+    NOBODY,
+    SCOPE_KEY,
+    Caller,
+    caller_of,
+    is_share_token,
+    share_admits,
+    share_entry,
+    share_named,
+)
 from bg_runner.web.flask_app import LOGIN_ASSETS, create_app
 from bg_runner.web.headers import RawHeaders, SecurityHeaders
 from bg_runner.web.origins import SAFE_METHODS, Origins
 from bg_runner.web.services import Services
+from bg_runner.web.terminals_api import terminal_routes
 
 log = logging.getLogger(__name__)
 WSGI_THREADS = 10
-Credential = Literal["token", "cookie"]
+OWNER = "owner"
 
 
 def create_asgi(services: Services) -> Outer:
@@ -53,10 +67,19 @@ def create_asgi(services: Services) -> Outer:
         login_ttl=settings.login_ttl,
         link_ttl=settings.link_ttl,
         secure=public_https or settings.tls_cert is not None,
+        shares=services.shares,
     )
     flask = WSGIMiddleware(create_app(services, door).wsgi_app, workers=WSGI_THREADS)  # type: ignore[arg-type]
-    router = Router(asgi_routes(services), redirect_slashes=False, default=flask)  # type: ignore[arg-type]
-    return Outer(router, door, Origins(settings), SecurityHeaders(hsts=public_https), settings.max_body_bytes)
+    routes = [*asgi_routes(services), *terminal_routes(services)]
+    router = Router(routes, redirect_slashes=False, default=flask)  # type: ignore[arg-type]
+    return Outer(
+        router,
+        door,
+        Origins(settings),
+        SecurityHeaders(hsts=public_https),
+        services.terminals,
+        settings.max_body_bytes,
+    )
 
 
 class _Headers:
@@ -77,19 +100,31 @@ class _Headers:
     def get(self, name: bytes) -> str:
         return self._values.get(name, "")
 
+    def cookies(self) -> Iterator[tuple[str, str]]:
+        """Every cookie that the browser sends."""
+        for cookie in self.get(b"cookie").split(";"):
+            name, _, value = cookie.strip().partition("=")
+            yield name, value.strip('"')
+
 
 class Outer:
     """See the module. `door` and its one-time codes are also what the server prints its link from."""
 
     def __init__(
-        self, inner: ASGIApp, door: Door, origins: Origins, security: SecurityHeaders, max_body_bytes: int
+        self,
+        inner: ASGIApp,
+        door: Door,
+        origins: Origins,
+        security: SecurityHeaders,
+        terminals: TerminalManager,
+        max_body_bytes: int,
     ) -> None:
         self.door = door
+        self._terminals = terminals
         self._inner = inner
         self._origins = origins
         self._security = security
         self._max_body_bytes = max_body_bytes
-        self._cookie_prefix = f"{door.cookie_name}="
         self._ids = (f"{prefix}{number:06x}" for prefix in [secrets.token_hex(4)] for number in itertools.count(1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,6 +151,9 @@ class Outer:
         headers = _Headers(scope)
         try:
             self._admit(scope, headers)
+            if (entry := share_entry(scope, self.door)) is not None:
+                await entry(scope, receive, answer)
+                return
             if scope["method"] in ("GET", "HEAD") and not headers.get(b"content-length"):
                 await self._inner(scope, receive, answer)
                 return
@@ -133,44 +171,69 @@ class Outer:
             await self._refuse(InternalError("the server failed at this request"), scope, receive, headers, answer)
 
     def _admit(self, scope: Scope, headers: _Headers) -> None:
-        """Raises: HostRefused, Unauthorized, TooMany, OriginRefused."""
+        """Decide who the caller is and whether the request may pass; everything further in trusts `caller_of`.
+
+        Raises: HostRefused, Unauthorized, TooMany, OriginRefused, ViewOnly.
+        """
         host = headers.get(b"host")
         if headers.repeated_host:
             raise HostRefused("the Host header is given twice")
         self._origins.check_host(host)
-        credential = self._credential(scope, headers)
-        method = scope["method"]
-        if credential is None and not is_anonymous(method, scope["path"]):
+        caller = scope[SCOPE_KEY] = self._caller(scope, headers)
+        is_socket = scope["type"] == "websocket"
+        method = "GET" if is_socket else scope["method"]
+        if caller.credential == "none" and (is_socket or not is_anonymous(method, scope["path"])):
             raise Unauthorized("this needs a login")
-        if method not in SAFE_METHODS and credential != "token":
-            origin = headers.get(b"origin")
+        origin = headers.get(b"origin")
+        if is_socket:
+            # A browser may open a WebSocket to anywhere: its Origin must be ours, whatever the credential.
+            checked = caller.credential != "token" or bool(origin)
+        else:
             # Who has no login yet (POST /login) has nothing that a foreign page could misuse; old browsers say null.
-            if credential == "cookie" or origin not in ("", "null"):
-                site = headers.get(b"sec-fetch-site")
-                self._origins.check_origin(origin, scheme=scope["scheme"], host=host, fetch_site=site)
+            checked = (
+                method not in SAFE_METHODS
+                and caller.credential != "token"
+                and (caller.credential != "none" or origin not in ("", "null"))
+            )
+        if checked:
+            site = "" if is_socket else headers.get(b"sec-fetch-site")
+            self._origins.check_origin(origin, scheme=scope["scheme"], host=host, fetch_site=site)
 
-    def _credential(self, scope: Scope, headers: _Headers) -> Credential | None:
-        """What lets the request in. The token in a query is taken out of it, so that nobody further in can log it.
+    def _caller(self, scope: Scope, headers: _Headers) -> Caller:
+        """Who it is. The token in a query is taken out of it, so that nobody further in can log it.
 
-        Raises: TooMany.
+        A request that names a share link (its page, or `?share=`) is made in its name, so that the owner, too, sees
+        what its holder sees. Raises: TooMany, Unauthorized (a share link that does not reach so far).
         """
-        slow_down: TooMany | None = None
         address = scope["client"][0] if scope.get("client") else ""
+        tokens = list(self._tokens(scope, headers))
+        named = share_named(scope)
+        shares = self._shares(headers, tokens, address)
+        if named is not None and named in shares:
+            scope[ENTRY_KEY] = next((token.split(".", 1)[1] for token in tokens if token.startswith(f"{named}.")), None)
+            return _admitted(shares[named], scope)
+        slow_down: TooMany | None = None
         try:
-            for token in self._tokens(scope, headers):
-                if self.door.check_token(token, address):
-                    return "token"
+            if any(self.door.check_token(token, address) for token in tokens if not is_share_token(token)):
+                return Caller("token", OWNER)
         except TooMany as error:
             slow_down = error
-        cookies = headers.get(b"cookie")
-        if self._cookie_prefix in cookies:
-            for cookie in cookies.split(";"):
-                name, _, value = cookie.strip().partition("=")
-                if name == self.door.cookie_name and self.door.check_cookie(value.strip('"')):
-                    return "cookie"
+        if any(self.door.check_cookie(value) for name, value in headers.cookies() if name == self.door.cookie_name):
+            return Caller("cookie", OWNER)
+        for share in shares.values():
+            if share_admits(share, scope):
+                return Caller("share", share.user, share)
         if slow_down is not None:
             raise slow_down
-        return None
+        return NOBODY
+
+    def _shares(self, headers: _Headers, tokens: list[str], address: str) -> dict[str, Share]:
+        """The share links that the request holds the secret of, by their ids. Raises: TooMany."""
+        prefix = self.door.share_cookie_prefix
+        given = [token.split(".", 1) for token in tokens if is_share_token(token)]
+        given += [[name.removeprefix(prefix), value] for name, value in headers.cookies() if name.startswith(prefix)]
+        found = [self.door.check_share(share_id, secret, address) for share_id, secret in given]
+        return {share.id: share for share in found if share is not None}
 
     @staticmethod
     def _tokens(scope: Scope, headers: _Headers) -> Iterator[str]:
@@ -204,26 +267,18 @@ class Outer:
         await answer({"type": "http.response.body", "body": body})
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The same door for WebSockets: an Origin, where there is one, must be ours, whatever the credential."""
         headers = _Headers(scope)
         await receive()
         try:
-            self._admit_websocket(scope, headers)
-            raise NotFound("there is no WebSocket at this address")
+            self._admit(scope, headers)
+            if not scope["path"].startswith(sockets.PREFIX):
+                raise NotFound("there is no WebSocket at this address")
+            query = dict(parse_qsl(scope["query_string"].decode("ascii")))
+            await sockets.serve_terminal(
+                scope, receive, send, manager=self._terminals, caller=caller_of(scope), query=query
+            )
         except BgRunnerError as error:
             await _deny_websocket(error, scope, send)
-
-    def _admit_websocket(self, scope: Scope, headers: _Headers) -> None:
-        """Raises: HostRefused, Unauthorized, TooMany, OriginRefused."""
-        host, origin = headers.get(b"host"), headers.get(b"origin")
-        if headers.repeated_host:
-            raise HostRefused("the Host header is given twice")
-        self._origins.check_host(host)
-        credential = self._credential(scope, headers)
-        if credential is None:
-            raise Unauthorized("this needs a login")
-        if credential == "cookie" or origin:
-            self._origins.check_origin(origin, scheme=scope["scheme"], host=host, fetch_site="")
 
 
 class _Answer:
@@ -243,6 +298,13 @@ class _Answer:
                 headers.append((b"cache-control", b"no-store"))
             message["headers"] = headers
         await self._send(message)
+
+
+def _admitted(share: Share, scope: Scope) -> Caller:
+    """Raises: Unauthorized."""
+    if not share_admits(share, scope):
+        raise Unauthorized("this link opens only the terminal that was shared", hint="Log in to see more.")
+    return Caller("share", share.user, share)
 
 
 def is_anonymous(method: str, path: str) -> bool:

@@ -174,15 +174,20 @@ def _log_text(chunk: Chunk, *, running: bool, keep_escapes: bool) -> schemas.Log
 
 def presentable(data: bytes) -> int:
     """How many of the bytes are left when a UTF-8 character or an escape sequence cut off at the end is left out."""
+    size = whole_characters(data)
+    cut_off = _CUT_OFF.search(data, max(0, size - LONGEST_ESCAPE), size)
+    return cut_off.start() if cut_off else size
+
+
+def whole_characters(data: bytes) -> int:
+    """How many of the bytes are left when a UTF-8 character cut off at the end is left out."""
     size = len(data)
     for back in range(1, min(4, size) + 1):
         byte = data[-back]
         if byte & 0xC0 != 0x80:
             length = 1 if byte < 0xC0 or byte > 0xF7 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-            size -= back if length > back else 0
-            break
-    cut_off = _CUT_OFF.search(data, max(0, size - LONGEST_ESCAPE), size)
-    return cut_off.start() if cut_off else size
+            return size - back if length > back else size
+    return size
 
 
 async def _whole_log(reader: LogReader, background: Background, *, keep_escapes: bool) -> AsyncIterator[bytes]:

@@ -16,6 +16,7 @@ from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
 from bg_runner.errors import StartupError, StorageFailed, TooMany
 from bg_runner.files import write_durably
+from bg_runner.terminals.shares import Share, ShareStore
 
 log = logging.getLogger(__name__)
 TOKEN_FILE = "token"  # noqa: S105 - a name
@@ -113,8 +114,12 @@ def _digest(text: str) -> bytes:
 class Door:
     """Decides whether a credential is good. Cookies are signed with a key of the token: a new token ends all logins."""
 
-    def __init__(self, token: str, *, port: int, login_ttl: int, link_ttl: int, secure: bool) -> None:
+    def __init__(
+        self, token: str, *, port: int, login_ttl: int, link_ttl: int, secure: bool, shares: ShareStore | None = None
+    ) -> None:
         self.cookie_name = f"auth_token_{port}"
+        self.share_cookie_prefix = f"share_{port}_"
+        self._shares = shares
         self.login_ttl = login_ttl
         self.secure = secure
         self.codes = OneTimeCodes(link_ttl)
@@ -133,6 +138,15 @@ class Door:
         if not good:
             self.brake.failed(address)
         return good
+
+    def check_share(self, share_id: str, secret: str, address: str) -> Share | None:
+        """The share link, if this is its secret and it still holds. Raises: TooMany after many wrong ones."""
+        self._slow_down(address)
+        share = self._shares.check(share_id, secret) if self._shares is not None else None
+        # A link that has expired comes back by itself, in cookies; only a wrong secret is a guess.
+        if share is None and self._shares is not None and self._shares.get(share_id) is not None:
+            self.brake.failed(address)
+        return share
 
     def redeem(self, code: str, address: str) -> bool:
         """Use a one-time code up. Raises: TooMany after many wrong ones."""

@@ -44,6 +44,8 @@ class RunningApp(Protocol):
     @property
     def asgi(self) -> Outer: ...
     def start(self) -> int: ...
+    async def start_on_loop(self) -> None: ...
+    async def close_on_loop(self) -> None: ...
     def begin_shutdown(self) -> None: ...
     def close(self, timeout: float) -> None: ...
 
@@ -119,6 +121,7 @@ class _Server:
             http="httptools",
             ws="websockets-sansio",
             ws_per_message_deflate=False,
+            ws_ping_timeout=60.0,
             interface="asgi3",
             lifespan="off",
             log_config=None,
@@ -140,6 +143,13 @@ class _Server:
             runner.run(self._serve(listener))
 
     async def _serve(self, listener: socket.socket) -> None:
+        await self._app.start_on_loop()
+        try:
+            await self._serve_until_end(listener)
+        finally:
+            await self._app.close_on_loop()
+
+    async def _serve_until_end(self, listener: socket.socket) -> None:
         # Not `Server.serve`: it installs its own signal handlers and raises the signal again at the end.
         serving = asyncio.create_task(self._uvicorn._serve([listener]))
         while not (self._uvicorn.started or serving.done()):

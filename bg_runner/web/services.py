@@ -11,6 +11,8 @@ from bg_runner.settings import Settings
 from bg_runner.tasks.browsers import Browsers
 from bg_runner.tasks.secrets import SecretStore
 from bg_runner.terminals.host_client import HostClient
+from bg_runner.terminals.manager import TerminalManager
+from bg_runner.terminals.shares import ShareStore
 
 
 @dataclass(frozen=True)
@@ -26,5 +28,7 @@ class Services:
     secrets: SecretStore
     browsers: Browsers
     host: HostClient
+    terminals: TerminalManager
+    shares: ShareStore
     version: str = __version__
     exiting: Callable[[], bool] = lambda: False

@@ -1,0 +1,503 @@
+"""One persistent terminal as the server sees it: its log is followed, its clients are fed, its size has one owner.
+
+The seed's names (000): `add_client`, `remove_client`, `has_clients`. Everything here belongs to the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from bg_runner.errors import HostGone, NotFound, TerminalEnded
+from bg_runner.terminals.clients import Attach, Message, TerminalClient, Wire, is_typing
+from bg_runner.terminals.emulator import Screen
+from bg_runner.terminals.thread_bells import BellWatch, HostBells
+from bg_runner.terminals.host_client import HostClient, WatchEvent
+from bg_runner.terminals.lines import Lines
+from bg_runner.terminals.log_follower import LogFollower
+from bg_runner.terminals.models import Exit, TerminalInfo
+from bg_runner.terminals.osc import OscEvent
+from bg_runner.terminals.output import LogReader
+from bg_runner.terminals.pty_input import PtyInput
+from bg_runner.terminals.record import Ended, TerminalRecord
+from bg_runner.terminals.screen_keeper import Fed, Resize, ScreenKeeper, Snapshot
+
+State = Literal["running", "exited", "lost"]
+READ_BYTES = 512 * 1024
+KEPT_RESIZES = 1000
+STATUS_DELAY = 0.02
+CROWD = 20  # from so many clients on, changes are told less often
+CROWD_DELAY = 0.5
+NAMED_CLIENTS = 50
+T = TypeVar("T")
+SNAPSHOT_AGE = 2.0
+SNAPSHOT_LAG = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Services:
+    """What every session needs of its manager. `on_ended` is told when a terminal ended or was lost."""
+
+    host: HostClient
+    bells: HostBells
+    executor: Executor
+    buffer_lines: int
+    on_ended: Callable[[TerminalSession, Ended], None]
+
+
+class TerminalSession:
+    """`cursor`s are bytes of the log; `rows` and `cols` are the size in force; times are s since the epoch."""
+
+    def __init__(self, record: TerminalRecord, directory: Path, services: Services, *, end: int, active: float) -> None:
+        self.record = record
+        self.id = record.id
+        self.user = record.user
+        self.directory = directory
+        self.created = record.created
+        self.rows, self.cols = record.request.rows, record.request.cols
+        self.title = ""
+        self.cwd = record.cwd
+        self.progress: Message | None = None
+        self.info: TerminalInfo | None = None
+        self.last_activity = active
+        self.clients: dict[str, TerminalClient] = {}
+        self.size_owner: str | None = None
+        self.epoch = 0
+        self.end = end
+        self.lines = Lines(directory, services.buffer_lines)
+        self._services = services
+        self._loop = asyncio.get_running_loop()
+        self._reader = LogReader(directory)
+        self._follower = LogFollower(directory)
+        self._piece: tuple[int, bytes] = (0, b"")
+        self._resizes: deque[Resize] = deque()
+        self._resizes_dropped = 0
+        self._resizing = False
+        self._bell_meanwhile: WatchEvent | None = None
+        self._wanted_size: tuple[int, int] | None = None
+        self._watch: BellWatch | None = None
+        self._input: PtyInput | None = None
+        self._input_lock = asyncio.Lock()
+        self._grown = asyncio.Event()
+        self._status_timer: asyncio.TimerHandle | None = None
+        self._snapshots: tuple[float, int, tuple[Snapshot, Snapshot]] | None = None
+        self._keeper = ScreenKeeper(
+            directory,
+            (self.rows, self.cols),
+            services.buffer_lines,
+            services.executor,
+            self._on_fed,
+            live_from=end,
+        )
+
+    # State
+
+    @property
+    def state(self) -> State:
+        return self.record.ended.state if self.record.ended else "running"
+
+    @property
+    def is_running(self) -> bool:
+        return self.record.ended is None
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    @property
+    def group(self) -> str:
+        return self.record.group
+
+    @property
+    def cursor(self) -> int:
+        """The end of the log (bytes)."""
+        return self.end
+
+    @property
+    def pid(self) -> int | None:
+        return self.info.pid if self.info is not None else None
+
+    @property
+    def running_in_background(self) -> bool:
+        """Running, and nobody looks (seed 000)."""
+        return self.is_running and not self.clients
+
+    def oldest(self) -> int:
+        """The oldest byte that the log still has."""
+        return self._reader.read(0, 0).oldest
+
+    # Following the log
+
+    def follow(self, info: TerminalInfo) -> None:
+        """Begin to follow a terminal that the host knows. Raises: HostGone."""
+        self.info = info
+        self.rows, self.cols = info.rows, info.cols
+        self.end = max(self.end, info.cursor)
+        self._watch = self._services.bells.watch(self.id, self._on_bell, cursor=self.end)
+
+    def _on_bell(self, event: WatchEvent) -> None:
+        if self._resizing and event.kind == "output":
+            self._bell_meanwhile = event  # Nobody may pass the resize's cursor before it is known.
+            return
+        if event.kind == "gone":
+            self._services.on_ended(self, Ended(state="lost", at=time.time(), reason="the PTY host was lost"))
+            return
+        self._grow(event.cursor)
+        if event.kind == "exit" and event.exit is not None:
+            self._services.on_ended(self, exited(event.exit))
+        elif self._watch is not None:
+            self._watch.rearm(self.end)
+
+    def _grow(self, end: int) -> None:
+        if end <= self.end:
+            return
+        self.end = end
+        self.last_activity = time.time()
+        self._keeper.grow(end)
+        self._grown.set()
+        self._grown = asyncio.Event()
+        for client in self.clients.values():
+            client.wake()
+
+    def read(self, cursor: int, size: int) -> bytes:
+        """Up to `size` bytes of output at `cursor`, empty at the end. Raises: Overtaken if they are deleted; OSError.
+
+        Clients that are equally far get the same object, read once.
+        """
+        start, piece = self._piece
+        if not (start <= cursor < start + len(piece)):
+            start, piece = cursor, self._follower.read(cursor, READ_BYTES)
+            self._piece = (start, piece)
+        if cursor == start and len(piece) <= size:
+            return piece
+        return piece[cursor - start : cursor - start + size]
+
+    async def wait_output(self, cursor: int, timeout: float) -> bool:
+        """Wait up to `timeout` s for output beyond `cursor`; False if there is none by then or the terminal ended."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self.end <= cursor and self.is_running:
+                    await self._grown.wait()
+        return self.end > cursor
+
+    def ended(self, ended: Ended) -> None:
+        """The manager has written down how it ended."""
+        self.record = self.record.model_copy(update={"ended": ended})
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+        if self._input is not None:
+            self._input.close()
+            self._input = None
+        self.progress = None
+        self._grown.set()
+        for client in self.clients.values():
+            client.tell_end()
+        self._tell_status()
+
+    def farewell(self) -> Message | None:
+        """How it ended, for its clients; None while it runs."""
+        ended = self.record.ended
+        if ended is None:
+            return None
+        if ended.state == "lost":
+            return {"type": "lost", "reason": ended.reason}
+        return {"type": "exit", "code": ended.code, "signal": ended.signal, "cursor": self.end}
+
+    # Screen
+
+    async def screen(self) -> Screen:
+        """The screen as text. Raises: OSError."""
+        self._keeper.grow(self.end)
+        return (await self._keeper.screen())[0]
+
+    async def snapshot(self, *, scrollback: bool) -> Snapshot:
+        """Raises: OSError."""
+        screen, whole = await self.snapshots(scrollback=True)
+        return whole if scrollback or screen is None else screen
+
+    async def snapshots(self, *, scrollback: bool) -> tuple[Snapshot | None, Snapshot]:
+        """The screen alone (None without `scrollback`) and the whole, at one cursor. Raises: OSError.
+
+        One that is a moment old serves many clients that come at once: the output since then follows it.
+        """
+        cached = self._snapshots
+        if (
+            cached is None
+            or self._loop.time() - cached[0] > SNAPSHOT_AGE
+            or cached[1] != self.resize_count
+            or self.end - cached[2][1].cursor > SNAPSHOT_LAG
+        ):
+            self._keeper.grow(self.end)
+            both = await self._keeper.both_snapshots()
+            cached = self._snapshots = (self._loop.time(), self.resize_count, both)
+            self._loop.call_later(SNAPSHOT_AGE, self._forget_snapshots)
+        screen, whole = cached[2]
+        return (screen, whole) if scrollback else (None, screen)
+
+    def _forget_snapshots(self) -> None:
+        if self._snapshots is not None and self._loop.time() - self._snapshots[0] >= SNAPSHOT_AGE:
+            self._snapshots = None
+
+    def _on_fed(self, fed: Fed) -> None:
+        if fed.answers and self.is_running:
+            self._loop.create_task(self._answer(fed.answers)).add_done_callback(_ignore)
+        for event in fed.events:
+            self._on_osc(event)
+
+    async def _answer(self, answers: bytes) -> None:
+        with contextlib.suppress(TerminalEnded, HostGone):
+            await self.write(answers, is_answer=True)
+
+    def _on_osc(self, event: OscEvent) -> None:
+        if event.kind == "title":
+            self.title = event.text
+        elif event.kind == "cwd":
+            self.cwd = event.text
+        elif event.kind == "progress":
+            self.progress = _progress(event)
+        else:
+            told = {"type": "command", "event": event.kind, "code": event.code, "cursor": event.offset}
+            for client in self.clients.values():
+                client.tell(told)
+            return
+        self._tell_status()
+
+    # Input and size
+
+    async def write(self, data: bytes, *, is_answer: bool = False) -> None:
+        """Type `data`, whole and in order. Raises: TerminalEnded, WriteFailed (it is not read), HostGone."""
+        if not self.is_running or self.info is None:
+            raise TerminalEnded(f"the terminal {self.id} has ended")
+        if not is_answer:
+            self.last_activity = time.time()
+        async with self._input_lock:
+            if self._input is None:
+                try:
+                    descriptor = await self._in_thread(partial(self._services.host.attach, self.id))
+                except NotFound:
+                    raise TerminalEnded(f"the terminal {self.id} has ended") from None
+                self._input = PtyInput(descriptor)
+            self._input.write(data)
+
+    async def type(self, client: TerminalClient, data: bytes) -> None:
+        """Input of a client; what a person types makes it the owner of the size. Raises: as `write`."""
+        if client.id != self.size_owner and client.viewport is not None and is_typing(data):
+            self._own_size(client)
+        if self._input is not None and self.is_running and not self._input_lock.locked():
+            self.last_activity = time.time()
+            self._input.write(data)
+        else:
+            await self.write(data)
+
+    def set_viewport(self, client: TerminalClient, rows: int, cols: int, *, take: bool) -> None:
+        """A client's window has this size; it counts if the client owns the size, takes it, or nobody does."""
+        client.viewport = (rows, cols)
+        if take or self.size_owner in (None, client.id):
+            self._own_size(client)
+
+    def _own_size(self, client: TerminalClient) -> None:
+        if self.size_owner != client.id:
+            self.size_owner = client.id
+            self.epoch += 1
+            self._tell_status()
+        if client.viewport is not None and client.viewport != (self.rows, self.cols):
+            self._wanted_size = client.viewport
+            if not self._resizing and self.is_running:
+                self._loop.create_task(self._apply_size()).add_done_callback(_ignore)
+
+    async def resize(self, rows: int, cols: int) -> None:
+        """Set the size, whoever owns it. Raises: TerminalEnded, HostGone."""
+        if not self.is_running:
+            raise TerminalEnded(f"the terminal {self.id} has ended")
+        self._wanted_size = (rows, cols)
+        if not self._resizing:
+            await self._apply_size()
+
+    async def _apply_size(self) -> None:
+        self._resizing = True
+        try:
+            while self._wanted_size is not None and self.is_running:
+                (rows, cols), self._wanted_size = self._wanted_size, None
+                if (rows, cols) == (self.rows, self.cols):
+                    continue
+                try:
+                    cursor = await self._in_thread(partial(self._services.host.resize, self.id, rows, cols))
+                except NotFound:
+                    return
+                self._resized(self.end if cursor is None else cursor, rows, cols)
+        finally:
+            self._resizing = False
+            event, self._bell_meanwhile = self._bell_meanwhile, None
+            if event is not None:
+                self._on_bell(event)
+
+    def _resized(self, cursor: int, rows: int, cols: int) -> None:
+        self._grow(cursor)
+        self.rows, self.cols = rows, cols
+        self.epoch += 1
+        resize = Resize(cursor, rows, cols)
+        self._resizes.append(resize)
+        if len(self._resizes) > KEPT_RESIZES:
+            self._resizes.popleft()
+            self._resizes_dropped += 1
+        self._keeper.resized(resize)
+        for client in self.clients.values():
+            client.wake()
+        self._tell_status()
+
+    @property
+    def resize_count(self) -> int:
+        return self._resizes_dropped + len(self._resizes)
+
+    def resize_after(self, seen: int) -> Resize | None:
+        """The resize that comes after the first `seen` ones; None if there is no further."""
+        place = max(seen - self._resizes_dropped, 0)
+        return self._resizes[place] if place < len(self._resizes) else None
+
+    def size_changed_since(self, cursor: int) -> bool:
+        return bool(self._resizes) and self._resizes[-1].cursor > cursor
+
+    def resize_message(self, rows: int, cols: int, cursor: int) -> Message:
+        return {
+            "type": "resize",
+            "rows": rows,
+            "cols": cols,
+            "cursor": cursor,
+            "owner": self.size_owner,
+            "epoch": self.epoch,
+        }
+
+    # Clients
+
+    def add_client(self, wire: Wire, attach: Attach) -> TerminalClient:
+        """Attach a viewer; whoever calls runs its `pump` and calls `remove_client` at the end."""
+        client = TerminalClient(self, wire, attach)
+        self.clients[client.id] = client
+        self.last_activity = time.time()
+        self._keeper.grow(self.end)
+        self._tell_status()
+        return client
+
+    def remove_client(self, client_id: str) -> None:
+        """Detach a viewer; the terminal goes on. Twice is fine."""
+        if self.clients.pop(client_id, None) is None:
+            return
+        self.last_activity = time.time()
+        if self.size_owner == client_id:
+            self.size_owner = None
+            self.epoch += 1
+        if self.size_owner is None and len(self.clients) == 1:
+            (last,) = self.clients.values()
+            if last.can_control and last.viewport is not None:
+                self._own_size(last)
+        self._tell_status()
+
+    def has_clients(self) -> bool:
+        return bool(self.clients)
+
+    def kick(self, share_id: str) -> None:
+        """Disconnect everybody who came by this share link."""
+        for client in self.clients.values():
+            if client.attach.share_id == share_id:
+                client.kicked.set()
+
+    def status_for(self, client: TerminalClient) -> Message:
+        return {"type": "status", "client_id": client.id, "mode": client.attach.mode, **self._common_status()}
+
+    def _common_status(self) -> Message:
+        named = list(self.clients.values())[:NAMED_CLIENTS]
+        return {
+            "clients": [client.describe() for client in named],
+            "connected_clients": len(self.clients),
+            "size_owner": self.size_owner,
+            "epoch": self.epoch,
+            "rows": self.rows,
+            "cols": self.cols,
+            "running": self.is_running,
+            "state": self.state,
+            "name": self.name,
+            "title": self.title,
+            "cwd": self.cwd,
+            "progress": self.progress,
+        }
+
+    def _tell_status(self) -> None:
+        """Tell everybody soon; changes that come together are told once."""
+        if self._status_timer is None and self.clients:
+            delay = STATUS_DELAY if len(self.clients) < CROWD else CROWD_DELAY
+            self._status_timer = self._loop.call_later(delay, self._tell_status_now)
+
+    def _tell_status_now(self) -> None:
+        self._status_timer = None
+        for client in self.clients.values():
+            client.status_changed()
+
+    def renamed(self, record: TerminalRecord) -> None:
+        self.record = record
+        self._tell_status()
+
+    # Idle and end
+
+    async def rest(self) -> None:
+        """Called now and then: save what a crash would cost time to make again, and free what an idle one needs not."""
+        if self.clients or time.time() - self.last_activity < 30:
+            await self._keeper.checkpoint()
+            return
+        await self._keeper.park()
+        self._follower.close()
+        self._piece = (0, b"")
+        if self._input is not None and self._input.is_empty:
+            self._input.close()
+            self._input = None
+
+    async def close(self) -> None:
+        """Let go of everything; the terminal itself goes on."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+        if self._status_timer is not None:
+            self._status_timer.cancel()
+        with contextlib.suppress(OSError):
+            await self._keeper.park()
+        await self._keeper.close()
+        self._follower.close()
+        if self._input is not None:
+            self._input.close()
+            self._input = None
+
+    async def _in_thread(self, action: Callable[[], T]) -> T:
+        return await self._loop.run_in_executor(self._services.executor, action)
+
+
+def exited(ended: Exit) -> Ended:
+    return Ended(state="exited", at=ended.at, code=ended.code, signal=ended.signal)
+
+
+def _progress(event: OscEvent) -> Message | None:
+    """OSC 9;4: state 0 removes it, 3 is busy without a percentage."""
+    state, _, percent = event.text.partition(";")
+    if state in ("", "0"):
+        return None
+    names = {"1": "normal", "2": "error", "3": "busy", "4": "paused"}
+    value = min(int(percent), 100) if percent.isascii() and percent.isdigit() else None
+    return {"state": names.get(state, "normal"), "percent": value if state != "3" else None}
+
+
+def _ignore(task: asyncio.Task[None]) -> None:
+    """A failed answer or resize is not worth more than a line in the log, which asyncio writes for what is unread."""
+    if not task.cancelled() and isinstance(task.exception(), (HostGone, TerminalEnded)):
+        return
+
+
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
