@@ -1,0 +1,217 @@
+"""The cells of a libghostty-vt terminal as VT text, row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyghostty import ffi, lib
+from pyghostty.core import init_sized, union_fn
+
+from bg_runner.terminals.emulator_state import sgr
+from bg_runner.terminals.emulator_vt import Cell, Row
+
+_VT = lib.GHOSTTY_FORMATTER_FORMAT_VT
+_PLAIN = lib.GHOSTTY_FORMATTER_FORMAT_PLAIN
+_grid_ref = union_fn("ghostty_terminal_grid_ref", "GhosttyResult(*)(GhosttyTerminal, GhosttyPointS, GhosttyGridRef*)")
+_FLAGS = ("bold", "italic", "faint", "blink", "inverse", "invisible", "strikethrough", "overline")
+_COLORS = ("fg_color", "bg_color", "underline_color")
+
+
+def terminal_get(terminal: Any, key: int, kind: str) -> Any:
+    """One value of `ghostty_terminal_get`."""
+    value = ffi.new(kind + "*")
+    check(lib.ghostty_terminal_get(terminal, key, value))
+    return value[0]
+
+
+def check(result: int) -> None:
+    """Raises: RuntimeError if the library refused, which only running out of memory can explain."""
+    if result:
+        raise RuntimeError(f"libghostty-vt failed: {result}")
+
+
+class GhosttyCells:
+    """The active screen of `terminal`, valid until something is fed to it."""
+
+    def __init__(self, terminal: Any, rows: int, cols: int, tag: int = lib.GHOSTTY_POINT_TAG_ACTIVE) -> None:
+        self._terminal = terminal
+        self._count = rows
+        self._cols = cols
+        self._tag = tag
+        self._cell = ffi.new("GhosttyCell*")
+        self._row = ffi.new("GhosttyRow*")
+        self._flag = ffi.new("bool*")
+        self._number = ffi.new("int*")
+        self._buffer = ffi.new("uint8_t[]", 64 * 1024)
+        self._size = ffi.new("size_t*")
+
+    def rows(self) -> list[Row]:
+        """All rows, from the top. Raises: RuntimeError."""
+        texts = [self._row_text(row) for row in range(self._count)]
+        following = [*texts[1:], b""]
+        return [
+            Row(text, self._wraps(row, text, after))
+            for row, (text, after) in enumerate(zip(texts, following, strict=True))
+        ]
+
+    def lines(self) -> tuple[str, ...]:
+        """All rows as plain text without trailing blanks. Raises: RuntimeError."""
+        text = self.format(self.ref(0, 0), self.ref(self._count - 1, self._cols - 1), _PLAIN).decode("utf-8", "replace")
+        lines = [line.rstrip(" ") for line in text.split("\n")]
+        return tuple(lines + [""] * (self._count - len(lines)))
+
+    def wraps(self, row: int) -> bool:
+        """Whether printing the row and the next one wraps by itself as it did."""
+        text = self._row_text(row)
+        return self._wraps(row, text, self._row_text(row + 1))
+
+    def cell(self, row: int, col: int) -> Cell:
+        """The character at or under this position."""
+        ref = self.ref(min(row, self._count - 1), min(col, self._cols - 1))
+        if self._cell_number(ref, lib.GHOSTTY_CELL_DATA_WIDE) == lib.GHOSTTY_CELL_WIDE_SPACER_TAIL and ref.x:
+            ref.x -= 1
+        return Cell(ref.x, self._text(ref), self._pen(ref))
+
+    def ref(self, row: int, col: int) -> Any:
+        """A pointer to a cell; `x` may be changed to reach others of the row."""
+        point = ffi.new("GhosttyPointS*")
+        point.tag = self._tag
+        point.value.x, point.value.y = col, row
+        ref = init_sized("GhosttyGridRef")
+        check(_grid_ref(self._terminal, point[0], ref))
+        return ref
+
+    def format(self, start: Any, end: Any, emit: int = _VT, unwrap: bool = False) -> bytes:
+        """The text between two cells, both included. Raises: RuntimeError."""
+        selection = init_sized("GhosttySelection")
+        selection.start, selection.end = start[0], end[0]
+        options = init_sized("GhosttyFormatterTerminalOptions")
+        options.emit, options.unwrap, options.trim, options.selection = emit, unwrap, False, selection
+        formatter = ffi.new("GhosttyFormatter*")
+        check(lib.ghostty_formatter_terminal_new(ffi.NULL, formatter, self._terminal, options[0]))
+        try:
+            return self._formatted(formatter[0])
+        finally:
+            lib.ghostty_formatter_free(formatter[0])
+
+    def _formatted(self, formatter: Any) -> bytes:
+        while True:
+            result = lib.ghostty_formatter_format_buf(formatter, self._buffer, len(self._buffer), self._size)
+            if result != lib.GHOSTTY_OUT_OF_SPACE:
+                check(result)
+                return bytes(ffi.buffer(self._buffer, self._size[0]))
+            self._buffer = ffi.new("uint8_t[]", self._size[0] + 4096)
+
+    def _row_text(self, row: int) -> bytes:
+        start = self.ref(row, 0)
+        if self._row_flag(start, lib.GHOSTTY_ROW_DATA_HYPERLINK):
+            return self._linked_row(row)
+        end = self.ref(row, self._cols - 1)
+        return self.format(start, end) or self._coloured_blanks(row)
+
+    def _coloured_blanks(self, row: int) -> bytes:
+        """A row without text: the formatter leaves it out even if it has a background."""
+        ref = self.ref(row, 0)
+        parts: list[bytes] = []
+        pen, pending = bytes(16), 0
+        for col in range(self._cols):
+            ref.x = col
+            check(lib.ghostty_grid_ref_cell(ref, self._cell))
+            cell_pen = self._pen(ref) if self._cell[0] else bytes(16)
+            if cell_pen == bytes(16):
+                pending += 1
+                continue
+            parts.append(b" " * pending if pen == bytes(16) else b"")
+            if cell_pen != pen or pending:
+                if pending and pen != bytes(16):
+                    parts.append(b"\x1b[0m" + b" " * pending)
+                parts.append(sgr(cell_pen))
+            pen, pending = cell_pen, 0
+            parts.append(b" ")
+        return b"".join([*parts, b"\x1b[0m"]) if parts else b""
+
+    def _linked_row(self, row: int) -> bytes:
+        """A row with OSC 8 hyperlinks, which the formatter does not write: in runs of one link, placed by column."""
+        start, end = self.ref(row, 0), self.ref(row, 0)
+        parts: list[bytes] = []
+        col = 0
+        while col < self._cols:
+            start.x = end.x = col
+            link = self._link(start)
+            while end.x + 1 < self._cols:
+                end.x += 1
+                if self._link(end) != link:
+                    end.x -= 1
+                    break
+            text = self.format(start, end)
+            if text:
+                link_start = b"\x1b]8;;" + link + b"\x1b\\" if link else b""
+                parts.append(b"\x1b[%dG" % (col + 1) + link_start + text + (b"\x1b]8;;\x1b\\" if link else b""))
+            col = end.x + 1
+        return b"".join(parts)
+
+    def _link(self, ref: Any) -> bytes:
+        if self._cell_number(ref, lib.GHOSTTY_CELL_DATA_WIDE) == lib.GHOSTTY_CELL_WIDE_SPACER_TAIL:
+            previous = ffi.new("GhosttyGridRef*", ref[0])
+            previous.x -= 1
+            return self._link(previous)
+        result = lib.ghostty_grid_ref_hyperlink_uri(ref, self._buffer, len(self._buffer), self._size)
+        return bytes(ffi.buffer(self._buffer, self._size[0])) if result == 0 else b""
+
+    def _wraps(self, row: int, text: bytes, following: bytes) -> bool:
+        """Whether the row is full and the next one goes on from it, so that printing both wraps by itself."""
+        if not text or not following:
+            return False
+        ref = self.ref(row, self._cols - 1)
+        if not self._row_flag(ref, lib.GHOSTTY_ROW_DATA_WRAP):
+            return False
+        if self._cell_number(ref, lib.GHOSTTY_CELL_DATA_WIDE) == lib.GHOSTTY_CELL_WIDE_SPACER_HEAD:
+            # The next row begins with the wide character that did not fit, if nobody has overwritten it.
+            after = self.ref(row + 1, 0)
+            if self._cell_number(after, lib.GHOSTTY_CELL_DATA_WIDE) != lib.GHOSTTY_CELL_WIDE_WIDE or not ref.x:
+                return False
+            ref.x -= 1
+        check(lib.ghostty_grid_ref_cell(ref, self._cell))
+        return bool(self._cell[0])
+
+    def _row_flag(self, ref: Any, key: int) -> bool:
+        check(lib.ghostty_grid_ref_row(ref, self._row))
+        check(lib.ghostty_row_get(self._row[0], key, self._flag))
+        return bool(self._flag[0])
+
+    def _cell_number(self, ref: Any, key: int) -> int:
+        check(lib.ghostty_grid_ref_cell(ref, self._cell))
+        self._number[0] = 0
+        check(lib.ghostty_cell_get(self._cell[0], key, self._number))
+        return int(self._number[0])
+
+    def _text(self, ref: Any) -> str:
+        points = ffi.new("uint32_t[64]")
+        result = lib.ghostty_grid_ref_graphemes(ref, points, len(points), self._size)
+        if result == lib.GHOSTTY_OUT_OF_SPACE:
+            points = ffi.new("uint32_t[]", self._size[0])
+            result = lib.ghostty_grid_ref_graphemes(ref, points, len(points), self._size)
+        return "".join(map(chr, points[0 : self._size[0]])) if result == 0 else ""
+
+    def _pen(self, ref: Any) -> bytes:
+        """The style of a cell as `emulator_state` has it."""
+        tag = self._cell_number(ref, lib.GHOSTTY_CELL_DATA_CONTENT_TAG)
+        if tag == lib.GHOSTTY_CELL_CONTENT_BG_COLOR_PALETTE:
+            index = self._cell_number(ref, lib.GHOSTTY_CELL_DATA_COLOR_PALETTE)
+            return bytes(4) + bytes((1, index, 0, 0)) + bytes(8)
+        if tag == lib.GHOSTTY_CELL_CONTENT_BG_COLOR_RGB:
+            color = ffi.new("GhosttyColorRgb*")
+            check(lib.ghostty_cell_get(self._cell[0], lib.GHOSTTY_CELL_DATA_COLOR_RGB, color))
+            return bytes(4) + bytes((2, color.r, color.g, color.b)) + bytes(8)
+        style = init_sized("GhosttyStyle")
+        check(lib.ghostty_grid_ref_style(ref, style))
+        flags = sum(getattr(style, name) << bit for bit, name in enumerate(_FLAGS)) | style.underline << 8
+        return b"".join(_color(getattr(style, name)) for name in _COLORS) + bytes((flags & 255, flags >> 8, 0, 0))
+
+
+def _color(color: Any) -> bytes:
+    if color.tag == lib.GHOSTTY_STYLE_COLOR_PALETTE:
+        return bytes((1, color.value.palette, 0, 0))
+    if color.tag == lib.GHOSTTY_STYLE_COLOR_RGB:
+        return bytes((2, color.value.rgb.r, color.value.rgb.g, color.value.rgb.b))
+    return bytes(4)

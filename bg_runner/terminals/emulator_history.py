@@ -1,0 +1,56 @@
+"""The scrollback of a libghostty-vt terminal as VT text.
+
+The library's formatter is fast, but when rows of a wrapped line were erased later, it loses rows. So its text is fed
+to a scratch terminal and the result compared; if it differs, the text is made row by row, which is slow but exact.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyghostty import ffi, lib
+
+from bg_runner.terminals.emulator_cells import GhosttyCells, check, terminal_get
+
+_PLAIN = lib.GHOSTTY_FORMATTER_FORMAT_PLAIN
+
+
+def history_text(terminal: Any, rows: int, cols: int) -> bytes:
+    """VT text whose end stands where the first row of the screen begins (or wraps into it); empty without history."""
+    count = int(terminal_get(terminal, lib.GHOSTTY_TERMINAL_DATA_SCROLLBACK_ROWS, "size_t"))
+    if not count:
+        return b""
+    cells = GhosttyCells(terminal, count + 1, cols, lib.GHOSTTY_POINT_TAG_SCREEN)
+    first, last = cells.ref(0, 0), cells.ref(count - 1, cols - 1)
+    text = cells.format(first, last, unwrap=True)
+    plain = cells.format(first, last, _PLAIN)
+    written = _written(text, plain, rows, cols, count)
+    if written is None:
+        return _row_by_row(cells)
+    if written == count and cells.wraps(count - 1):
+        return text
+    return text + b"\r\n" * (count - written + 1)
+
+
+def _written(text: bytes, plain: bytes, rows: int, cols: int, count: int) -> int | None:
+    """How many rows `text` fills, or None if it does not look like `plain`."""
+    pointer = ffi.new("GhosttyTerminal*")
+    check(lib.ghostty_terminal_new(ffi.NULL, pointer, cols, rows))
+    try:
+        for option in (lib.GHOSTTY_TERMINAL_OPT_SCROLLBACK_MAX_BYTES, lib.GHOSTTY_TERMINAL_OPT_SCROLLBACK_MAX_LINES):
+            check(lib.ghostty_terminal_set(pointer[0], option, ffi.NULL))
+        lib.ghostty_terminal_vt_write(pointer[0], text, len(text))
+        above = terminal_get(pointer[0], lib.GHOSTTY_TERMINAL_DATA_SCROLLBACK_ROWS, "size_t")
+        written = int(above + terminal_get(pointer[0], lib.GHOSTTY_TERMINAL_DATA_CURSOR_Y, "uint16_t") + 1)
+        if written > count:
+            return None
+        cells = GhosttyCells(pointer[0], above + rows, cols, lib.GHOSTTY_POINT_TAG_SCREEN)
+        same = cells.format(cells.ref(0, 0), cells.ref(written - 1, cols - 1), _PLAIN) == plain
+    finally:
+        lib.ghostty_terminal_free(pointer[0])
+    return written if same else None
+
+
+def _row_by_row(cells: GhosttyCells) -> bytes:
+    *rows, _first_of_screen = cells.rows()
+    return b"".join(row.text + (b"" if row.wraps else b"\r\n") for row in rows)
