@@ -28,11 +28,11 @@ def log_directory(data_dir: Path, log_id: str) -> Path:
     return data_dir / "terminals" / check_id(log_id)
 
 
-def _segment_name(start: int) -> str:
+def segment_name(start: int) -> str:
     return f"{start:020d}.log"
 
 
-def _segment_starts(directory: Path) -> list[int]:
+def segment_starts(directory: Path) -> list[int]:
     """The start cursors of the segments, ascending; empty if there is no such directory."""
     try:
         names = os.listdir(directory)  # noqa: PTH208 (a Path for every entry doubles the cost of following a log)
@@ -67,7 +67,7 @@ class LogReader:
     def read(self, cursor: int, limit: int = 1 << 20) -> Chunk:
         """Up to `limit` bytes from `cursor`. Raises: OSError if the disk fails."""
         while True:
-            starts = _segment_starts(self._directory)
+            starts = segment_starts(self._directory)
             if not starts:
                 return Chunk(b"", 0, 0, 0)
             try:
@@ -82,7 +82,7 @@ class LogReader:
 
     def _read(self, starts: list[int], cursor: int, limit: int) -> Chunk:
         oldest = starts[0]
-        end = starts[-1] + (self._directory / _segment_name(starts[-1])).stat().st_size
+        end = starts[-1] + (self._directory / segment_name(starts[-1])).stat().st_size
         cursor = min(max(cursor, oldest), end)
         parts: list[bytes] = []
         at = cursor
@@ -102,7 +102,7 @@ class LogReader:
         return Chunk(b"".join(parts), cursor, oldest, end)
 
     def _read_segment(self, start: int, offset: int, size: int) -> bytes:
-        fd = os.open(self._directory / _segment_name(start), os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(self._directory / segment_name(start), os.O_RDONLY | os.O_CLOEXEC)
         try:
             return os.pread(fd, size, offset)
         finally:
@@ -221,10 +221,10 @@ class LogWriter:
     def _continue(self) -> None:
         """Go on where an earlier writer of this log stopped."""
         self._made = True
-        self._starts = _segment_starts(self._directory)
+        self._starts = segment_starts(self._directory)
         if self._starts:
             last = self._starts[-1]
-            self._cursor = last + (self._directory / _segment_name(last)).stat().st_size
+            self._cursor = last + (self._directory / segment_name(last)).stat().st_size
             self._lines = self._count_lines()
         self._begin()
         self._index.flush()
@@ -235,7 +235,7 @@ class LogWriter:
         # A log of a version without such marks is counted from its oldest byte.
         known = max((start for start in self._starts if start in marks), default=self._starts[0])
         since = self._starts[self._starts.index(known) :]
-        return marks.get(known, 0) + sum(_count_newlines(self._directory / _segment_name(start)) for start in since)
+        return marks.get(known, 0) + sum(_count_newlines(self._directory / segment_name(start)) for start in since)
 
     def _make_directory(self) -> None:
         if self._made:
@@ -259,9 +259,9 @@ class LogWriter:
         self._make_directory()
         self._close_segment()
         while len(self._starts) >= SEGMENTS:
-            (self._directory / _segment_name(self._starts[0])).unlink(missing_ok=True)
+            (self._directory / segment_name(self._starts[0])).unlink(missing_ok=True)
             del self._starts[0]
-        path = self._directory / _segment_name(self._cursor)
+        path = self._directory / segment_name(self._cursor)
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._room = self._segment_bytes
         if self._cursor not in self._starts:

@@ -95,9 +95,9 @@ def test_every_segment_says_how_many_newlines_stand_before_it(
                     log.write(part)
                     model += part
             marks = read_index(directory)
-            if marks and data.draw(st.booleans()):
+            if data.draw(st.booleans()) and marks:
                 marks = thin(marks, LogReader(directory).read(0, 0).oldest, 0)
-            if marks and marks[-1].kind == "n" and data.draw(st.booleans()):
+            if data.draw(st.booleans()) and marks and marks[-1].kind == "n":
                 del marks[-1]
             if marks:
                 (directory / INDEX_NAME).write_bytes(b"".join(mark.line() for mark in marks))
