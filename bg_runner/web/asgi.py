@@ -46,6 +46,7 @@ from bg_runner.web.caller import (
     share_entry,
     share_named,
 )
+from bg_runner.web.cors import Cors
 from bg_runner.web.flask_app import LOGIN_ASSETS, create_app
 from bg_runner.web.headers import RawHeaders, SecurityHeaders
 from bg_runner.web.origins import SAFE_METHODS, Origins
@@ -77,6 +78,7 @@ def create_asgi(services: Services) -> Outer:
         door,
         Origins(settings),
         SecurityHeaders(hsts=public_https),
+        Cors(settings),
         services.terminals,
         settings.max_body_bytes,
     )
@@ -116,6 +118,7 @@ class Outer:
         door: Door,
         origins: Origins,
         security: SecurityHeaders,
+        cors: Cors,
         terminals: TerminalManager,
         max_body_bytes: int,
     ) -> None:
@@ -124,6 +127,7 @@ class Outer:
         self._inner = inner
         self._origins = origins
         self._security = security
+        self._cors = cors
         self._max_body_bytes = max_body_bytes
         self._ids = (f"{prefix}{number:06x}" for prefix in [secrets.token_hex(4)] for number in itertools.count(1))
 
@@ -138,7 +142,7 @@ class Outer:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         path: str = scope["path"]
-        answer = _Answer(send, self._security.of(path), next(self._ids))
+        answer = _Answer(send, [*self._security.of(path), *self._cors.headers(scope)], next(self._ids))
         marked = request_id.set(answer.request_id)
         try:
             await self._answer(scope, receive, answer)
@@ -150,6 +154,9 @@ class Outer:
     async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         headers = _Headers(scope)
         try:
+            if (preflight := self._cors.preflight(scope)) is not None:
+                await preflight(scope, receive, answer)
+                return
             self._admit(scope, headers)
             if (entry := share_entry(scope, self.door)) is not None:
                 await entry(scope, receive, answer)
@@ -186,8 +193,8 @@ class Outer:
             raise Unauthorized("this needs a login")
         origin = headers.get(b"origin")
         if is_socket:
-            # A browser may open a WebSocket to anywhere: its Origin must be ours, whatever the credential.
-            checked = caller.credential != "token" or bool(origin)
+            # A browser may open a WebSocket to anywhere: its Origin must be ours, or a named one that has the token.
+            checked = caller.credential != "token" or (bool(origin) and not self._cors.allows(scope))
         else:
             # Who has no login yet (POST /login) has nothing that a foreign page could misuse; old browsers say null.
             checked = (
@@ -258,7 +265,7 @@ class Outer:
             page = {**scope, "method": "GET", "headers": _without_framing(scope["headers"]), "bg_runner.error": error}
             await self._inner(page, _once(b"", receive), answer)
             return
-        body = error_bytes(error)
+        body = error_bytes(error, scope["path"])
         extra = [(name.encode("ascii"), value.encode("latin-1")) for name, value in error_headers(error)]
         if isinstance(error, TooLarge):
             extra.append((b"connection", b"close"))
@@ -332,7 +339,7 @@ async def _deny_websocket(error: BgRunnerError, scope: Scope, send: Send) -> Non
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1008, "reason": error.code})
         return
-    body = error_bytes(error)
+    body = error_bytes(error, scope["path"])
     raw = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "websocket.http.response.start", "status": error.status, "headers": raw})
     await send({"type": "websocket.http.response.body", "body": body})

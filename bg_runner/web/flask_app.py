@@ -22,6 +22,7 @@ from bg_runner.web.i18n import set_up_languages
 from bg_runner.web.pages import create_pages, error_page
 from bg_runner.web.server_api import create_server_api
 from bg_runner.web.services import Services
+from bg_runner.web.terminal_pages import create_terminal_pages
 
 log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -60,6 +61,7 @@ def create_app(services: Services, door: Door) -> Flask:
     app.register_blueprint(create_api(services))
     app.register_blueprint(create_server_api(services, door))
     app.register_blueprint(create_pages(services, door))
+    app.register_blueprint(create_terminal_pages(services))
     app.before_request(_raise_outer_error)
     app.register_error_handler(Exception, _answer_error)
     return app
@@ -82,7 +84,7 @@ def _answer_error(error: Exception) -> WerkzeugResponse:
     if wants_page(request.path, request.headers.get("Accept", "")):
         response = error_page(expected)
     else:
-        response = Response(error_bytes(expected), mimetype="application/json")
+        response = Response(error_bytes(expected, request.path), mimetype="application/json")
     response.status_code = expected.status
     _add_headers(response, error_headers(expected))
     return response

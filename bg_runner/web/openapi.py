@@ -11,14 +11,19 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from bg_runner import __version__
 from bg_runner.errors import BgRunnerError, HostRefused, InternalError, OriginRefused, Unauthorized
-from bg_runner.web.operations import BODY_ERRORS, SESSION_ERRORS, ErrorClass, Operation, Parameter, operations
+from bg_runner.web.answers import is_session_api
+from bg_runner.web.operation import BODY_ERRORS, SESSION_ERRORS, ErrorClass, Operation, Parameter
+from bg_runner.web.operations import operations
 from bg_runner.web.schemas import ErrorAnswer
+from bg_runner.web.terminal_schemas import SessionError
 
 REF = "#/components/schemas/{model}"
 DESCRIPTION = (
-    "Runs lists of browser and shell tasks that go on when the browser tab is closed. "
+    "Runs lists of browser and shell tasks, and terminals, that go on when the browser tab is closed. "
     "Every answer of the API is an envelope: `success` and, when it is false, `error` with `code`, `message`, `hint`. "
-    "The codes are stable; docs/errors.md lists them."
+    "Under /api/v1/terminal an error is `error` (the code in lower case), `message`, `code` (the status), `timestamp`. "
+    "The codes are stable; docs/errors.md lists them. "
+    "The WebSocket of a terminal, /api/v1/terminal/ws/{id}, is described in docs/terminals.md."
 )
 Json = dict[str, Any]
 
@@ -49,7 +54,10 @@ def _security(cookie_name: str) -> Json:
 
 
 def _schemas() -> tuple[dict[tuple[type[BaseModel], JsonSchemaMode], Json], Json]:
-    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(ErrorAnswer, "serialization")]
+    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (ErrorAnswer, "serialization"),
+        (SessionError, "serialization"),
+    ]
     for operation in operations():
         if operation.request is not None:
             wanted.append((operation.request, "validation"))
@@ -118,7 +126,7 @@ def _failures(operation: Operation, refs: dict[tuple[type[BaseModel], JsonSchema
     by_status: dict[int, list[type[BgRunnerError]]] = {}
     for error in failures(operation):
         by_status.setdefault(error.status, []).append(error)
-    schema = refs[ErrorAnswer, "serialization"]
+    schema = refs[SessionError if is_session_api(operation.path) else ErrorAnswer, "serialization"]
     return {
         str(status): {
             "description": ", ".join(error.code for error in classes),
@@ -132,6 +140,8 @@ def _parameter(parameter: Parameter) -> Json:
     schema: Json = {"type": parameter.type}
     if parameter.format:
         schema["format"] = parameter.format
+    if parameter.choices:
+        schema["enum"] = list(parameter.choices)
     return {
         "name": parameter.name,
         "in": parameter.place,

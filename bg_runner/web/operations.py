@@ -5,61 +5,19 @@ The document at `/openapi.json` is made from it, and tests compare it with the r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-from pydantic import BaseModel
-
 from bg_runner import errors
 from bg_runner.web import schemas
+from bg_runner.web.operation import Operation, Parameter
+from bg_runner.web.terminal_operations import TERMINAL_PAGES, TERMINALS
 
-Method = Literal["GET", "POST", "PUT", "DELETE"]
 API = "/api/background_task"
-ErrorClass = type[errors.BgRunnerError]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One value in the path or the query."""
-
-    name: str
-    description: str
-    type: Literal["string", "integer", "number", "boolean"] = "string"
-    place: Literal["path", "query"] = "query"
-    format: str | None = None
-
-
-@dataclass(frozen=True)
-class Operation:
-    """`answer` is a model, or the media type of an answer that is not JSON. `session`: it is about one workspace."""
-
-    method: Method
-    path: str
-    tag: Literal["workspaces", "runs", "tasks", "secrets", "server", "pages"]
-    summary: str
-    answer: type[BaseModel] | str
-    request: type[BaseModel] | None = None
-    parameters: tuple[Parameter, ...] = ()
-    errors: tuple[ErrorClass, ...] = ()
-    session: bool = False
-    anonymous: bool = False
-    status: int = 200
-
-
-BODY_ERRORS: tuple[ErrorClass, ...] = (
-    errors.MalformedJson,
-    errors.WrongContentType,
-    errors.InvalidField,
-    errors.TooLarge,
-)
-SESSION_ERRORS: tuple[ErrorClass, ...] = (errors.SessionMissing, errors.InvalidSession, errors.SessionUnknown)
 TASK_ID = Parameter("id", "The task's id.", place="path")
 SECRET_NAME = Parameter("name", "The secret's name.", place="path")
 
 
 def operations() -> tuple[Operation, ...]:
     """All of them, in the order of the documentation."""
-    return (*_RUNS, *_TASKS, *_SECRETS, *_SERVER, *_PAGES)
+    return (*_RUNS, *_TASKS, *_SECRETS, *TERMINALS, *_SERVER, *_PAGES, *TERMINAL_PAGES)
 
 
 _RUNS = (

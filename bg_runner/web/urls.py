@@ -30,3 +30,8 @@ def login_url(base: str, code: str, next_path: str = "/") -> str:
 def own_path(path: str) -> str:
     """`path` if it leads to a page of this server, else `/`: nobody is redirected elsewhere by a crafted link."""
     return path if _OWN_PATH.fullmatch(path) else "/"
+
+
+def share_url(base: str, share_id: str, secret: str) -> str:
+    """A share link; a cookie takes the place of its token when it is opened (see caller.py)."""
+    return f"{base}/share/{share_id}?{urlencode({'token': f'{share_id}.{secret}'})}"

@@ -16,6 +16,7 @@ from bg_runner.web.asgi_routes import asgi_routes
 from bg_runner.web.flask_app import create_app
 from bg_runner.web.openapi import describe_api, operation_id
 from bg_runner.web.operations import operations
+from bg_runner.web.terminals_api import terminal_routes
 
 DOCS = Path(__file__).parents[2] / "docs"
 PARAMETER = re.compile(r"<(?:\w+:)?\w+>|\{\w+\}")
@@ -46,7 +47,7 @@ def routes(app: App) -> set[tuple[str, str]]:
     }
     found |= {
         (method, shape(route.path))
-        for route in asgi_routes(app.services)
+        for route in (*asgi_routes(app.services), *terminal_routes(app.services))
         for method in (route.methods or set()) - {"HEAD", "OPTIONS"}
     }
     return found
@@ -70,7 +71,7 @@ def test_every_operation_is_in_the_api_page() -> None:
 
 def test_the_api_page_names_no_route_that_does_not_exist() -> None:
     page = (DOCS / "api.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"^(?:### |\| )`((?:GET|POST|PUT|DELETE) \S+)`", page, re.MULTILINE))
+    named = set(re.findall(r"^(?:### |\| )`((?:GET|POST|PUT|PATCH|DELETE) \S+)`", page, re.MULTILINE))
     assert named == {f"{one.method} {one.path}" for one in operations()}
 
 
