@@ -26,7 +26,8 @@ class TerminalSocket:
         self, server: ServerProcess, terminal_id: str, *, binary: bool = True, token: str | None = None, **query: object
     ) -> None:
         fields = {"token": token or server.token, **query}
-        url = server.url.replace("http", "ws", 1) + f"/api/v1/terminal/ws/{terminal_id}?"
+        path = terminal_id if "?" in terminal_id else f"{terminal_id}?"
+        url = server.url.replace("http", "ws", 1) + f"/api/v1/terminal/ws/{path}"
         self.binary = binary
         self.connection: ClientConnection = connect(
             url + "&".join(f"{name}={value}" for name, value in fields.items()),
@@ -80,7 +81,7 @@ class TerminalSocket:
     def send(self, **message: object) -> None:
         self.connection.send(json.dumps(message))
 
-    def type(self, text: str) -> None:
+    def type_in(self, text: str) -> None:
         if self.binary:
             self.connection.send(text.encode())
         else:
