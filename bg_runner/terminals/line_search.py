@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re2
-
-from bg_runner.errors import InvalidPattern
 from bg_runner.terminals.lines import Lines, LinesMoved
+from bg_runner.terminals.patterns import compile_pattern
 from bg_runner.terminals.smart_read import rendered
 
 
@@ -15,7 +13,7 @@ class LineSearch:
     def __init__(self, lines: Lines, pattern: str, since: int | None) -> None:
         """Raises: InvalidPattern."""
         self._lines = lines
-        self._pattern = _compiled(pattern)
+        self._pattern = compile_pattern(pattern)
         self._next = since or 0
 
     def look(self) -> str | None:
@@ -34,14 +32,3 @@ class LineSearch:
                     return line
         self._next = window.complete  # The unfinished line may match when there is more of it.
         return None
-
-
-def _compiled(pattern: str) -> re2._Regexp:
-    """RE2 takes time in proportion to the text, whatever the pattern. Raises: InvalidPattern."""
-    options = re2.Options()
-    options.max_mem = 1 << 20
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        raise InvalidPattern(f"the pattern cannot be used: {error}") from None

@@ -22,7 +22,7 @@ from bg_runner.terminals.tokens import estimate_tokens
 MAX_LINE_BYTES = 1 << 16
 """Of a longer line only the end is read."""
 BLOCK = 1 << 18
-SAMPLES, SAMPLE_BYTES = 32, 1 << 13
+SAMPLES, SAMPLE_BYTES = 32, 1 << 11
 ATTEMPTS = 20
 
 
@@ -170,7 +170,7 @@ class Lines:
 
     def _tokens(self, span: Span) -> int:
         size = span.end - span.start
-        if size <= SAMPLES * SAMPLE_BYTES:
+        if size <= BLOCK:
             return sum(estimate_tokens("\n".join(rendered(raw, ansi=False)) + "\n") for raw in self.read(span))
         tokens = seen = 0
         for number in range(SAMPLES):
