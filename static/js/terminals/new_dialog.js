@@ -44,7 +44,7 @@ export function openNewTerminal({ groups, group = "" }) {
   };
   const more = h(
     "details",
-    { class: "group" },
+    { class: "group", open: Boolean(group) },
     h("summary", {}, t("More")),
     h("div", { class: "inside" }, boxes.group.list, boxes.group, boxes.shell),
   );

@@ -54,7 +54,8 @@ export class TerminalPanel {
     this.place.title = [terminal.cwd, terminal.command || terminal.shell, terminal.pid && `PID ${terminal.pid}`]
       .filter(Boolean)
       .join("\n");
-    redraw(this.people, [isRunning(terminal) && terminal.clients, terminal.clientId], () => people(terminal));
+    const attached = isRunning(terminal) ? terminal.clients : null;
+    redraw(this.people, [attached, terminal.clientId], () => people(attached, terminal.clientId));
     redraw(this.remarks, [status, lostReason, exitCode, signal, terminal.endedAt], () => this.#remark());
     redraw(this.tools, [status, this.alone, window.Notification?.permission], () => this.#makeTools());
     this.usage?.watch(this.#shown && isRunning(terminal));
@@ -146,7 +147,7 @@ function linkButton({ label, title, glyph, href, kind = "quiet square", newTab =
 }
 
 /** Everybody who is attached, this window first; names are what the clients say of themselves. */
-function people({ clients, clientId }) {
+function people(clients, clientId) {
   if (!clients?.length) return [];
   const mine = (one) => one.id === clientId;
   const shown = [...clients].sort((a, b) => mine(b) - mine(a)).slice(0, MOST_PEOPLE);

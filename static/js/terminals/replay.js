@@ -76,8 +76,9 @@ function arrange() {
 function play({ from, running }) {
   player?.dispose();
   stage.replaceChildren();
+  if (!from) delete stage.dataset.at;
   player = window.AsciinemaPlayer.create({ data: () => [cast.header, ...events] }, stage, {
-    fit: "both",
+    fit: matchMedia("(max-width: 61.99rem)").matches ? "width" : "both",
     speed: Number(byId("replay-speed").value),
     startAt: from,
     autoPlay: running,

@@ -61,9 +61,8 @@ export class TerminalStore extends EventTarget {
 
   #take(terminals) {
     const before = this.#known;
-    this.#known = new Map(
-      terminals.map((one) => [one.terminalId, { ...one, clients: before.get(one.terminalId)?.clients ?? null }]),
-    );
+    const kept = ({ clients = null, clientId = null } = {}) => ({ clients, clientId }); // only a frame knows these
+    this.#known = new Map(terminals.map((one) => [one.terminalId, { ...one, ...kept(before.get(one.terminalId)) }]));
     this.loaded = true;
     const gone = [...before.keys()].filter((id) => !this.#known.has(id));
     if (gone.length) this.dispatchEvent(new CustomEvent("gone", { detail: { ids: gone } }));

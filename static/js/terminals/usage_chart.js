@@ -97,8 +97,9 @@ function figure(label) {
     const points = values.map(
       (one, at) => `${(start + at * step).toFixed(1)},${(HEIGHT - 1 - (one / top) * (HEIGHT - 2)).toFixed(1)}`,
     );
+    if (points.length < 2) return; // one point is no line
     line.setAttribute("points", points.join(" "));
-    area.setAttribute("points", points.length ? `${start},${HEIGHT} ${points.join(" ")} ${WIDTH},${HEIGHT}` : "");
+    area.setAttribute("points", `${start},${HEIGHT} ${points.join(" ")} ${WIDTH},${HEIGHT}`);
   }
   return { element, value, draw };
 }
