@@ -51,6 +51,10 @@ class Channel(Generic[Owner]):
         if self.closed:
             return
         frame = encode(message)
+        if not self._queue and not descriptors:
+            frame = self._send_now(frame)
+            if not frame:
+                return
         copies = [os.dup(descriptor) for descriptor in descriptors]
         self._queue.append((memoryview(frame), copies))
         self._queued += len(frame)
@@ -83,6 +87,13 @@ class Channel(Generic[Owner]):
             self._send_queued()
         if not self.closed and events & selectors.EVENT_READ:
             self._receive()
+
+    def _send_now(self, frame: bytes) -> bytes:
+        """What could not be sent at once: usually nothing."""
+        try:
+            return frame[self._socket.send(frame) :]
+        except OSError:
+            return frame  # Full or broken: `_send_queued` finds out.
 
     def _send_queued(self) -> None:
         try:

@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
 
 from bg_runner.errors import BgRunnerError, Conflict, HostGone, NotFound, SpawnFailed, TooMany
-from bg_runner.terminals.host_connection import HostConnection, connect, start_host
+from bg_runner.terminals.host_connection import Bell, HostConnection, connect, start_host
 from bg_runner.terminals.models import Exit, SpawnRequest, TerminalInfo
 from bg_runner.terminals.protocol import VERSIONS, Message, Versions
 
@@ -40,11 +40,19 @@ class WatchEvent:
     exit: Exit | None = None
 
 
+class Ringer(Protocol):
+    """What a watch needs of its connection: where its bell hangs, and to send without waiting."""
+
+    bells: dict[int, Bell]
+
+    def tell(self, message: Message) -> None: ...
+
+
 class Watch:
     """A one-shot bell on one terminal."""
 
     def __init__(
-        self, connection: HostConnection, number: int, terminal_id: str, callback: Callable[[WatchEvent], None]
+        self, connection: Ringer, number: int, terminal_id: str, callback: Callable[[WatchEvent], None]
     ) -> None:
         self._connection = connection
         self._number = number
@@ -75,8 +83,8 @@ class Watch:
             self._connection.bells.pop(self._number, None)
             self._connection.tell({"op": "disarm", "watch": self._number})
 
-    def _ring(self, bell: Message | None) -> None:
-        """`bell` is what the host said; None when the connection is lost. Called by the reader thread."""
+    def ring(self, bell: Message | None) -> None:
+        """`bell` is what the host said; None when the connection is lost. For the connection only."""
         callback = self._callback
         if callback is None:
             return
@@ -204,7 +212,7 @@ class HostClient:
         connection = self._connected()
         number = next(self._watch_numbers)
         watch = Watch(connection, number, terminal_id, callback)
-        connection.add_bell(number, watch._ring)
+        connection.add_bell(number, watch.ring)
         watch.rearm(cursor)
         return watch
 

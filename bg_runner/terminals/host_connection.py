@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from bg_runner.errors import HostGone
 from bg_runner.terminals.host_channel import CLOEXEC_FLAG, RECEIVE
@@ -137,7 +137,7 @@ class HostConnection:
             if "bell" in message:
                 bell = self.bells.get(cast("int", message["bell"]))
                 if bell is not None:
-                    _ring(bell, message)
+                    ring(bell, message)
             else:
                 self._answer(message)
         return True
@@ -164,10 +164,10 @@ class HostConnection:
         for request in pending:
             request.done.release()
         for bell in bells:
-            _ring(bell, None)
+            ring(bell, None)
 
 
-def _ring(bell: Bell, message: Message | None) -> None:
+def ring(bell: Bell, message: Message | None) -> None:
     """A callback that fails must not take the connection of all others with it."""
     try:
         bell(message)
@@ -175,11 +175,25 @@ def _ring(bell: Bell, message: Message | None) -> None:
         log.exception("a callback of a watch failed")
 
 
+class Greeted(NamedTuple):
+    """A blocking socket on which both sides said hello; `instance` names the host process."""
+
+    socket: socket.socket
+    version: int
+    instance: str
+
+
 def connect(data_dir: Path, versions: Versions) -> HostConnection | None:
     """A connection to the living host; None if there is none.
 
     Raises: HostGone if a host is there that cannot be spoken with.
     """
+    greeted = greeted_socket(data_dir, versions)
+    return None if greeted is None else HostConnection(*greeted)
+
+
+def greeted_socket(data_dir: Path, versions: Versions) -> Greeted | None:
+    """Like `connect`, without a reader thread yet."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(ANSWER_TIMEOUT)
@@ -201,7 +215,7 @@ def connect(data_dir: Path, versions: Versions) -> HostConnection | None:
     except BaseException:
         connection.close()
         raise
-    return HostConnection(connection, version, instance)
+    return Greeted(connection, version, instance)
 
 
 def _greet(connection: socket.socket, versions: Versions) -> tuple[int, str]:

@@ -59,7 +59,7 @@ class Host:
         self._check_idle_later()
         while not self._is_done():
             for key, events in self._selector.select(self._next_timer()):
-                self._guard(lambda key=key, events=events: key.data(events))  # type: ignore[misc]
+                self._guard(key.data, events)
             self._run_timers()
             self.spawner.prepare()
         self.spawner.dismiss()
@@ -99,10 +99,10 @@ class Host:
 
     # The loop
 
-    def _guard(self, action: Callable[[], object]) -> None:
+    def _guard(self, action: Callable[..., object], *arguments: object) -> None:
         """One terminal's or client's trouble must not end the others."""
         try:
-            action()
+            action(*arguments)
         except Exception:
             sys.excepthook(*sys.exc_info())
 

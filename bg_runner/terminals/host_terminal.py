@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bg_runner.terminals.protocol import Message
 
 READ = 4096  # Linux gives at most this much of a PTY in one read.
+SHORT = 1024  # After less there is hardly more; and if there is, the selector says so.
 READS_IN_TURN = 16
 MAX_INPUT = 1024 * 1024
 QUIET = 0.1
@@ -96,31 +97,28 @@ class Terminal:
             "dropped": self.log.dropped,
         }
 
-    def read(self) -> bool:
-        """Read one turn's worth; False if the PTY has no more for now (or was hung up)."""
+    def read(self) -> None:
+        """Read one turn's worth, and note whether the PTY was hung up."""
         parts: list[bytes] = []
         more = True
         try:
             while more and len(parts) < READS_IN_TURN:
                 data = os.read(self.master, READ)
                 parts.append(data)
-                more = self._note_hang_up(not data)
+                self.hung_up = not data
+                more = len(data) >= SHORT
         except BlockingIOError:
-            more = False
+            self.hung_up = False
         except OSError as error:
             # EIO is how Linux says that no process has the other side open.
-            more = self._note_hang_up(error.errno == errno.EIO)
+            self.hung_up = error.errno == errno.EIO
             if not self.hung_up:
                 raise
         if parts:
-            self.log.write(b"".join(parts))
-            self.quiet_until = time.monotonic() + QUIET
+            begin = self.log.append(parts[0] if len(parts) == 1 else b"".join(parts))
             self.ring()
-        return more
-
-    def _note_hang_up(self, hung_up: bool) -> bool:
-        self.hung_up = hung_up
-        return not hung_up
+            self.log.note(begin)  # Somebody waits for the echo of a key, nobody for its time.
+            self.quiet_until = time.monotonic() + QUIET
 
     def main_ended(self, status: int) -> None:
         """The main process ended; its last output may still be in the PTY."""

@@ -42,7 +42,8 @@ class Mark(NamedTuple):
     values: tuple[int | None, ...]
 
     def line(self) -> bytes:
-        return json.dumps([round(self.at, 3), self.kind, *self.values], separators=(",", ":")).encode() + b"\n"
+        values = ",".join(["null" if value is None else str(value) for value in self.values])
+        return f'[{round(self.at, 3)},"{self.kind}",{values}]\n'.encode()
 
     @property
     def cursor(self) -> int:

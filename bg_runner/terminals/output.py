@@ -158,7 +158,13 @@ class LogWriter:
         return self._index.waits
 
     def write(self, data: bytes) -> int:
-        """Append `data`; return the new end of the log."""
+        """Append `data`, note when it came; return the new end of the log."""
+        begin = self.append(data)
+        self.note(begin)
+        return self._cursor
+
+    def append(self, data: bytes) -> int:
+        """Append `data`; return where it begins. For those who are in a hurry: `note` has to follow."""
         begin = self._cursor
         view = memoryview(data)
         while view:
@@ -177,11 +183,14 @@ class LogWriter:
             self._cursor += written
             self._room -= written
             view = view[written:]
+        return begin
+
+    def note(self, begin: int) -> None:
+        """Note in the index that what begins at `begin` came now."""
         if self._cursor > begin:
             self._begin()
             self._index.output(self._clock(), begin)
             self._index.keep_bounded(self._starts[0])
-        return self._cursor
 
     def resize(self, rows: int, cols: int) -> int:
         """Note a new window size in the index; return the end of the log, where it begins to hold."""
