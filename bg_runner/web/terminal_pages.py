@@ -1,4 +1,4 @@
-"""Pages of terminals: one alone in a tab, what the holder of a share link sees, the replay, and the frame for xterm.js."""
+"""Pages of terminals: one alone in a tab, what a share link shows, the replay, and the frame for xterm.js."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ const stream = new Stream(term, { onParsed: parsed, onGap: () => connection.send
 const connection = new Connection(address, `/api/terminals/${id}${share && `?share=${share}`}`);
 const sizing = new Sizing(term, fit, place, {
   font: preferences.fontSize(),
-  tell: (size) => session.mode !== "view" && connection.send(resize(size)),
+  tell: (size) => session.mode !== "view" && session.running && connection.send(resize(size)),
 });
 
 function address() {

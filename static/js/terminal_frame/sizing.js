@@ -1,7 +1,7 @@
 // One client decides how large the terminal is. Its frame follows its window; every other one shrinks its letters until
 // the terminal fits.
 
-const SMALLEST_SCALED = 6; // px; below nobody reads it, so the frame scrolls instead
+const SMALLEST_SCALED = 7; // px; below nobody reads it, so the frame scrolls instead
 const SETTLE = 80; // ms without a change before a new size is told
 
 export class Sizing {

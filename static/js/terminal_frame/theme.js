@@ -10,6 +10,7 @@ const LIGHT = {
   scrollbarSliderBackground: "#7c8b8d66",
   scrollbarSliderHoverBackground: "#7c8b8daa",
   scrollbarSliderActiveBackground: "#7c8b8dcc",
+  overviewRulerBorder: "#fdfefe",
   black: "#14201f",
   red: "#ad2419",
   green: "#1b6e3d",
@@ -38,6 +39,7 @@ const DARK = {
   scrollbarSliderBackground: "#a3b3b44d",
   scrollbarSliderHoverBackground: "#a3b3b480",
   scrollbarSliderActiveBackground: "#a3b3b4b3",
+  overviewRulerBorder: "#0f1415",
   black: "#1e2729",
   red: "#ff8a7d",
   green: "#74d19b",
@@ -72,12 +74,14 @@ export const matchColours = () =>
         matchBackground: "#4a4018",
         matchOverviewRuler: "#ebbd66",
         activeMatchBackground: "#8a6d10",
+        activeMatchBorder: "#f7d796",
         activeMatchColorOverviewRuler: "#ffffff",
       }
     : {
         matchBackground: "#fbe9b0",
         matchOverviewRuler: "#b98900",
         activeMatchBackground: "#f5c542",
+        activeMatchBorder: "#7d5200",
         activeMatchColorOverviewRuler: "#14201f",
       };
 
