@@ -228,14 +228,14 @@ class TerminalSession:
     async def snapshots(self, *, scrollback: bool) -> tuple[Snapshot | None, Snapshot]:
         """The screen alone (None without `scrollback`) and the whole, at one cursor. Raises: OSError.
 
-        One that is a moment old serves many clients that come at once: the output since then follows it.
+        One that is a moment old serves a crowd that comes at once: the output since then follows it.
         """
         cached = self._snapshots
         if (
             cached is None
             or self._loop.time() - cached[0] > SNAPSHOT_AGE
             or cached[1] != self.resize_count
-            or self.end - cached[2][1].cursor > SNAPSHOT_LAG
+            or self.end - cached[2][1].cursor > (SNAPSHOT_LAG if len(self.clients) >= CROWD else 0)
         ):
             self._keeper.grow(self.end)
             both = await self._keeper.both_snapshots()
@@ -485,12 +485,10 @@ def exited(ended: Exit) -> Ended:
 
 def _progress(event: OscEvent) -> Message | None:
     """OSC 9;4: state 0 removes it, 3 is busy without a percentage."""
-    state, _, percent = event.text.partition(";")
-    if state in ("", "0"):
+    if event.text in ("", "0"):
         return None
     names = {"1": "normal", "2": "error", "3": "busy", "4": "paused"}
-    value = min(int(percent), 100) if percent.isascii() and percent.isdigit() else None
-    return {"state": names.get(state, "normal"), "percent": value if state != "3" else None}
+    return {"state": names.get(event.text, "normal"), "percent": event.code if event.text != "3" else None}
 
 
 def _ignore(task: asyncio.Task[None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import time
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,12 +30,14 @@ class TerminalSocket:
         path = terminal_id if "?" in terminal_id else f"{terminal_id}?"
         url = server.url.replace("http", "ws", 1) + f"/api/v1/terminal/ws/{path}"
         self.binary = binary
-        self.connection: ClientConnection = connect(
+        self._stack = ExitStack()
+        opening = connect(
             url + "&".join(f"{name}={value}" for name, value in fields.items()),
             subprotocols=[BINARY] if binary else None,
             max_size=None,
             compression=None,
         )
+        self.connection: ClientConnection = self._stack.enter_context(opening)
         self.cursor = 0
         self.output = b""
         self.snapshots: list[tuple[int, int, bytes]] = []
@@ -92,7 +95,7 @@ class TerminalSocket:
         self.connection.socket.close()
 
     def close(self) -> None:
-        self.connection.close()
+        self._stack.close()
 
     def __enter__(self) -> Self:
         return self

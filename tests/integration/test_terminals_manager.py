@@ -67,7 +67,7 @@ def in_loop(test: Callable[[Path], Coroutine[None, None, None]]) -> Callable[[Pa
     def run(host_dir: Path) -> None:
         asyncio.run(test(host_dir))
 
-    run.__name__, run.__doc__ = test.__name__, test.__doc__  # type: ignore[attr-defined]
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
     return run
 
 
