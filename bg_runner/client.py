@@ -21,6 +21,19 @@ PATIENCE = 3
 Json = dict[str, Any]
 
 
+def find_server(settings: Settings) -> tuple[str, str]:
+    """Address and token of the server that uses the data directory. Raises: ServerNotRunning, StartupError."""
+    info = read_info(settings.data_dir)
+    if info is None or not is_locked(settings.data_dir):
+        raise ServerNotRunning(f"no server uses {settings.data_dir}")
+    try:
+        token = settings.token or (settings.data_dir / TOKEN_FILE).read_text(encoding="ascii").strip()
+    except OSError as error:
+        hint = "Set BG_RUNNER_TOKEN to the server's token."
+        raise StartupError(f"the server's token cannot be read: {error.strerror}", hint=hint) from error
+    return info.url.rstrip("/"), token
+
+
 class Client:
     """A connection to one server. Every method raises the server's own error (errors.py, by its code) or
     ServerNotRunning when nothing answers."""
@@ -33,18 +46,10 @@ class Client:
     @classmethod
     def of_settings(cls, settings: Settings) -> Client:
         """The server of the data directory. Raises: ServerNotRunning, StartupError (its token is not readable)."""
-        info = read_info(settings.data_dir)
-        if info is None or not is_locked(settings.data_dir):
-            raise ServerNotRunning(f"no server uses {settings.data_dir}")
-        token = settings.token
-        try:
-            token = token or (settings.data_dir / TOKEN_FILE).read_text(encoding="ascii").strip()
-        except OSError as error:
-            hint = "Set BG_RUNNER_TOKEN to the server's token."
-            raise StartupError(f"the server's token cannot be read: {error.strerror}", hint=hint) from error
+        url, token = find_server(settings)
         # The address comes from a file that only we can write and leads to this machine, by a name that is not in the
         # server's certificate: checking it would refuse every certificate.
-        return cls(info.url, token, verify=False)
+        return cls(url, token, verify=False)
 
     def close(self) -> None:
         self._http.close()
@@ -82,6 +87,18 @@ class Client:
             except httpx.TransportError as error:
                 raise ServerNotRunning(f"{self.url} does not answer: {error or type(error).__name__}") from error
         raise AssertionError("unreachable")
+
+    def stream(self, path: str) -> Iterator[bytes]:
+        """The body of a GET that may be large, in pieces. A body that breaks off raises ServerNotRunning."""
+        try:
+            with self._http.stream("GET", path) as response:
+                if not response.is_success:
+                    response.read()
+                    _answer_of(response)
+                    raise InternalError(f"the server answered HTTP {response.status_code}")
+                yield from response.iter_bytes()
+        except httpx.TransportError as error:
+            raise ServerNotRunning(f"{self.url} does not answer: {error or type(error).__name__}") from error
 
     # --- workspaces and their lists ---------------------------------------------------------------------------
 

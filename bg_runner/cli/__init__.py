@@ -1,4 +1,5 @@
-"""The command line: `bg-runner serve | run | status | stop | logs | link | secret | cleanup | doctor`.
+"""The command line: `bg-runner serve | run | status | stop | logs | link | secret | cleanup | doctor`, and for
+terminals `ls | new | attach | kill | share | rec`.
 
 Exit status: 0 all is well, 1 something failed, 2 the command was refused or misused, 130 Ctrl-C.
 """
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from bg_runner import __version__
-from bg_runner.cli import commands
+from bg_runner.cli import commands, terminals
 from bg_runner.errors import BgRunnerError
 
 INTERRUPTED = 130
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for command in commands.ALL:
+for command in (*commands.ALL, *terminals.ALL):
     cli.add_command(command)
 
 

@@ -162,11 +162,23 @@ def status(session: str | None, as_json: bool, data_dir: Path | None) -> None:
 @click.command()
 @session_option
 @click.option("--all", "everything", is_flag=True, help="Every run of every workspace, also when no server runs.")
+@click.option("--terminals", is_flag=True, help="End all terminals, also when no server runs; their recordings stay.")
 @data_dir_option
-def stop(session: str | None, everything: bool, data_dir: Path | None) -> int:
+def stop(session: str | None, everything: bool, terminals: bool, data_dir: Path | None) -> int:
     """Stop a run with all of its processes; what is done stays done."""
     if everything and session is not None:
         raise click.UsageError("Say --session or --all, not both.")
+    status = ALL_WELL
+    if terminals:
+        from bg_runner.cli.terminals import end_all
+
+        status = end_all(load_settings(data_dir=data_dir))
+        if not everything and session is None:
+            return status
+    return max(status, _stop_runs(session, data_dir, everything=everything))
+
+
+def _stop_runs(session: str | None, data_dir: Path | None, *, everything: bool) -> int:
     try:
         client = connect(data_dir)
     except ServerNotRunning:
