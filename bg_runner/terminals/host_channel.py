@@ -21,8 +21,9 @@ Owner = TypeVar("Owner")
 class Channel(Generic[Owner]):
     """Sends and receives messages; calls `on_message` for each one and `on_close` once, when it ended however it ended.
 
-    Descriptors that came with a message's bytes wait in `descriptors` for whoever expects them. A peer that does not
-    read has at most 8 MB queued for it; beyond that it is cut off.
+    Descriptors that came with a message's bytes wait in `descriptors` for whoever expects them; with
+    `takes_descriptors` False the system drops them. A peer that does not read has at most 8 MB queued for it; beyond
+    that it is cut off.
     """
 
     def __init__(
@@ -31,6 +32,8 @@ class Channel(Generic[Owner]):
         selector: selectors.BaseSelector,
         on_message: Callable[[Channel[Owner], Message], None],
         on_close: Callable[[Channel[Owner]], None],
+        *,
+        takes_descriptors: bool = True,
     ) -> None:
         connection.setblocking(False)
         self.owner: Owner | None = None
@@ -40,6 +43,7 @@ class Channel(Generic[Owner]):
         self._selector = selector
         self._on_message = on_message
         self._on_close = on_close
+        self._takes_descriptors = takes_descriptors
         self._decoder = FrameDecoder()
         self._queue: deque[tuple[memoryview, Sequence[int]]] = deque()
         self._queued = 0
@@ -48,9 +52,12 @@ class Channel(Generic[Owner]):
 
     def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         """Send now or later. `descriptors` are duplicated: the caller keeps its own."""
+        self.send_frame(encode(message), descriptors)
+
+    def send_frame(self, frame: bytes, descriptors: Sequence[int] = ()) -> None:
+        """Like `send`, of a message that is encoded already."""
         if self.closed:
             return
-        frame = encode(message)
         if not self._queue and not descriptors:
             frame = self._send_now(frame)
             if not frame:
@@ -122,15 +129,12 @@ class Channel(Generic[Owner]):
     def _receive(self) -> bool:
         """False if there was nothing to receive."""
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._socket, RECEIVE, 4, CLOEXEC_FLAG)
+            data = self._receive_all() if self._takes_descriptors else self._socket.recv(RECEIVE)
         except BlockingIOError:
             return False
         except OSError:
             self.close()
             return False
-        for descriptor in descriptors:
-            os.set_inheritable(descriptor, False)
-        self.descriptors.extend(descriptors)
         if not data:
             self.close()
             return False
@@ -140,6 +144,13 @@ class Channel(Generic[Owner]):
         except ProtocolError:
             self.close()
         return True
+
+    def _receive_all(self) -> bytes:
+        data, descriptors, _, _ = socket.recv_fds(self._socket, RECEIVE, 4, CLOEXEC_FLAG)
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+        self.descriptors.extend(descriptors)
+        return data
 
     def _messages(self, data: bytes) -> Iterator[Message]:
         for message in self._decoder.feed(data):

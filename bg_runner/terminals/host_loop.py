@@ -138,7 +138,9 @@ class Host:
         if peer_uid(connection) not in (os.geteuid(), 0):
             connection.close()
             return
-        channel: Channel[Client] = Channel(connection, self._selector, self._operations.perform, self._client_left)
+        channel: Channel[Client] = Channel(
+            connection, self._selector, self._operations.perform, self._client_left, takes_descriptors=False
+        )
         channel.owner = Client()
         self.clients.add(channel)
 

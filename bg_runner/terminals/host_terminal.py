@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from bg_runner.terminals.identity import Exit, ProcessId
+from bg_runner.terminals.protocol import encode_bell
 
 if TYPE_CHECKING:
     from bg_runner.terminals.host_channel import Channel
@@ -163,7 +164,10 @@ class Terminal:
             if (bell.cursor is not None and end > bell.cursor) or (bell.at_exit and self.exit):
                 del self.bells[key]
                 cast("Client", bell.channel.owner).armed.pop(bell.watch, None)
-                bell.channel.send({"bell": bell.watch, "cursor": end, "exit": exit_message(self.exit)})
+                if self.exit is None:
+                    bell.channel.send_frame(encode_bell(bell.watch, end))
+                else:
+                    bell.channel.send({"bell": bell.watch, "cursor": end, "exit": exit_message(self.exit)})
 
     def type(self, data: bytes) -> bool:
         """Queue input; False if too much waits already, because the program does not read."""

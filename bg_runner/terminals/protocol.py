@@ -38,7 +38,16 @@ class ProtocolError(Exception):
 
 def encode(message: Message) -> bytes:
     """A frame. Raises: ProtocolError if it is too large."""
-    body = _ENCODER.encode(message).encode("ascii")
+    return frame(_ENCODER.encode(message).encode("ascii"))
+
+
+def encode_bell(watch: int, cursor: int) -> bytes:
+    """The frame of a bell for output: the one message whose time counts, so it is not put together field by field."""
+    return frame(b'{"bell":%d,"cursor":%d,"exit":null}' % (watch, cursor))
+
+
+def frame(body: bytes) -> bytes:
+    """Put the length before it. Raises: ProtocolError if it is too large."""
     if len(body) > MAX_FRAME:
         raise ProtocolError(f"a message of {len(body)} bytes is too large")
     return _LENGTH.pack(len(body)) + body
