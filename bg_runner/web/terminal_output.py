@@ -26,6 +26,7 @@ LONGEST_WAIT = 60.0
 DEFAULT_WAIT = 30.0
 LOOK_INTERVAL = 1.0  # how soon a client that left and a server that ends are noticed
 GATHER_SECONDS = 0.02  # so that a flood of output is not looked at line by line
+CATCH_UP_SECONDS = 2.0
 AT_ONCE = 1 << 20
 
 
@@ -88,6 +89,7 @@ class OutputApi:
 
     async def screen(self, request: Request) -> Response:
         session = self._requests.session(request)
+        await self._catch_up(session)
         screen = await session.screen()
         data = schemas.ScreenText(
             text="\n".join(line.rstrip(" ") for line in screen.lines).rstrip("\n"),
@@ -98,6 +100,13 @@ class OutputApi:
             title=screen.title,
         )
         return as_json(schemas.ScreenAnswer(data=data))
+
+    async def _catch_up(self, session: TerminalSession) -> None:
+        """Wait until the session knows all that the log has: who has read a line also sees it on the screen."""
+        end = (await self._background(session.lines.window)).cursor
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        while session.cursor < end and session.is_running and time.monotonic() < deadline:
+            await session.wait_output(session.cursor, deadline - time.monotonic())
 
     async def recording(self, request: Request) -> Response:
         session = self._requests.session(request)
