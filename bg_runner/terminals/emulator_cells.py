@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pyghostty import ffi, lib
@@ -15,6 +16,9 @@ _PLAIN = lib.GHOSTTY_FORMATTER_FORMAT_PLAIN
 _grid_ref = union_fn("ghostty_terminal_grid_ref", "GhosttyResult(*)(GhosttyTerminal, GhosttyPointS, GhosttyGridRef*)")
 _FLAGS = ("bold", "italic", "faint", "blink", "inverse", "invisible", "strikethrough", "overline")
 _COLORS = ("fg_color", "bg_color", "underline_color")
+
+
+_UNTOUCHED, _ERASED, _TEXT = range(3)
 
 
 def terminal_get(terminal: Any, key: int, kind: str) -> Any:
@@ -44,6 +48,9 @@ class GhosttyCells:
         self._number = ffi.new("int*")
         self._buffer = ffi.new("uint8_t[]", 64 * 1024)
         self._size = ffi.new("size_t*")
+        # What the cells of a page are, by their 64 bits: the same ones come again and again.
+        self._kinds: dict[int, tuple[int, bytes]] = {}
+        self._page: Any = None
 
     def rows(self) -> list[Row]:
         """All rows, from the top. Raises: RuntimeError."""
@@ -103,52 +110,57 @@ class GhosttyCells:
             self._buffer = ffi.new("uint8_t[]", self._size[0] + 4096)
 
     def _row_text(self, row: int) -> bytes:
-        start = self.ref(row, 0)
-        if self._row_flag(start, lib.GHOSTTY_ROW_DATA_HYPERLINK):
-            return self._linked_row(row)
-        end = self.ref(row, self._cols - 1)
-        return self.format(start, end) or self._coloured_blanks(row)
+        """The row in runs: text by the library's formatter, erased cells by ECH, untouched ones are skipped.
 
-    def _coloured_blanks(self, row: int) -> bytes:
-        """A row without text: the formatter leaves it out even if it has a background."""
+        The formatter would make spaces of them, which differ in what is selected, and in where lines break at a resize.
+        """
         ref = self.ref(row, 0)
+        linked = self._row_flag(ref, lib.GHOSTTY_ROW_DATA_HYPERLINK)
         parts: list[bytes] = []
-        pen, pending = bytes(16), 0
+        reached = 0
+        for (kind, detail), start, end in self._runs(ref, linked):
+            if kind == _UNTOUCHED:
+                continue
+            if start != reached:
+                parts.append(b"\x1b[%dG" % (start + 1))
+            reached = end
+            if kind == _ERASED:
+                parts.append(sgr(detail) + b"\x1b[%dX\x1b[0m" % (end - start))
+                reached = start
+                continue
+            text = self.format(self.ref(row, start), self.ref(row, end - 1))
+            parts.append(b"\x1b]8;;" + detail + b"\x1b\\" + text + b"\x1b]8;;\x1b\\" if detail else text)
+        return b"".join(parts)
+
+    def _runs(self, ref: Any, linked: bool) -> Iterator[tuple[tuple[int, bytes], int, int]]:
+        """Runs of cells of the same kind (with the pen of erased ones, the link of text), from where, up to where."""
+        if ref.node != self._page:
+            # The numbers of styles are the page's own.
+            self._page = ref.node
+            self._kinds = {0: (_UNTOUCHED, b"")}
+        current, start = (_UNTOUCHED, b""), 0
+        raw, read = self._cell, lib.ghostty_grid_ref_cell
         for col in range(self._cols):
             ref.x = col
-            check(lib.ghostty_grid_ref_cell(ref, self._cell))
-            cell_pen = self._pen(ref) if self._cell[0] else bytes(16)
-            if cell_pen == bytes(16):
-                pending += 1
-                continue
-            parts.append(b" " * pending if pen == bytes(16) else b"")
-            if cell_pen != pen or pending:
-                if pending and pen != bytes(16):
-                    parts.append(b"\x1b[0m" + b" " * pending)
-                parts.append(sgr(cell_pen))
-            pen, pending = cell_pen, 0
-            parts.append(b" ")
-        return b"".join([*parts, b"\x1b[0m"]) if parts else b""
+            read(ref, raw)
+            value = raw[0]
+            kind = self._kinds.get(value)
+            if kind is None:
+                kind = self._kinds[value] = self._kind(ref)
+            if linked and kind[0] == _TEXT:
+                kind = (_TEXT, self._link(ref))
+            if kind != current:
+                yield current, start, col
+                current, start = kind, col
+        yield current, start, self._cols
 
-    def _linked_row(self, row: int) -> bytes:
-        """A row with OSC 8 hyperlinks, which the formatter does not write: in runs of one link, placed by column."""
-        start, end = self.ref(row, 0), self.ref(row, 0)
-        parts: list[bytes] = []
-        col = 0
-        while col < self._cols:
-            start.x = end.x = col
-            link = self._link(start)
-            while end.x + 1 < self._cols:
-                end.x += 1
-                if self._link(end) != link:
-                    end.x -= 1
-                    break
-            text = self.format(start, end)
-            if text:
-                link_start = b"\x1b]8;;" + link + b"\x1b\\" if link else b""
-                parts.append(b"\x1b[%dG" % (col + 1) + link_start + text + (b"\x1b]8;;\x1b\\" if link else b""))
-            col = end.x + 1
-        return b"".join(parts)
+    def _kind(self, ref: Any) -> tuple[int, bytes]:
+        if self._cell_number(ref, lib.GHOSTTY_CELL_DATA_HAS_TEXT):
+            return _TEXT, b""
+        if self._cell_number(ref, lib.GHOSTTY_CELL_DATA_WIDE) != lib.GHOSTTY_CELL_WIDE_NARROW:
+            return _TEXT, b""
+        pen = self._pen(ref)
+        return (_UNTOUCHED, b"") if pen == bytes(16) else (_ERASED, pen)
 
     def _link(self, ref: Any) -> bytes:
         if self._cell_number(ref, lib.GHOSTTY_CELL_DATA_WIDE) == lib.GHOSTTY_CELL_WIDE_SPACER_TAIL:
@@ -171,8 +183,7 @@ class GhosttyCells:
             if self._cell_number(after, lib.GHOSTTY_CELL_DATA_WIDE) != lib.GHOSTTY_CELL_WIDE_WIDE or not ref.x:
                 return False
             ref.x -= 1
-        check(lib.ghostty_grid_ref_cell(ref, self._cell))
-        return bool(self._cell[0])
+        return self._kind(ref)[0] == _TEXT and self._kind(self.ref(row + 1, 0))[0] == _TEXT
 
     def _row_flag(self, ref: Any, key: int) -> bool:
         check(lib.ghostty_grid_ref_row(ref, self._row))

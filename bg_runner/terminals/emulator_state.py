@@ -76,7 +76,6 @@ class State:
     cols: int = 0
     region: tuple[int, int, int, int] = (0, 0, 0, 0)
     alternate: bool = False
-    previous: str = ""
     default_shape: bool = True
     modify_other_keys: bool = False
     mouse_event: int = 0
@@ -132,7 +131,6 @@ def _read_terminal(state: State, payload: bytes) -> None:
     state.cols, state.rows = head[0], head[1]
     state.region = head[4:8]
     state.alternate = head[9] == 1
-    state.previous = "" if head[11] == 0xFFFFFFFF else chr(head[11])
     state.default_shape = bool(head[12])
     state.modify_other_keys = bool(head[16])
     state.mouse_event, state.mouse_format = head[17], head[18]

@@ -13,6 +13,7 @@ from bg_runner.terminals.emulator_state import Charsets, Cursor, ScreenState, St
 
 # Line drawing of DEC special graphics: what stands in the cell for ` to ~ (VT220 manual, table 2-4).
 _DEC_SPECIAL = dict(zip(map(chr, range(0x60, 0x7F)), "◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·", strict=True))
+_DEC_SPECIAL_KEYS = {shown: key for key, shown in _DEC_SPECIAL.items()}
 _ALTERNATE_MODES = (1049, 1047, 47)
 _MOUSE_EVENTS = {1: 9, 2: 1000, 3: 1002, 4: 1003}
 _MOUSE_FORMATS = {1: 1005, 2: 1006, 3: 1015, 4: 1016}
@@ -194,17 +195,19 @@ class SnapshotWriter:
             self._add("\x1b[?2026h")
 
     def _repeatable(self, active: Cells, cursor: Cursor, row: int, col: int) -> None:
-        """Print the character before the cursor again, if REP could repeat it; xterm.js forgets it at any sequence."""
-        previous = self._state.previous
-        if not previous or (cursor.col == 0 and not cursor.pending_wrap) or cursor.charsets.single_shift is not None:
+        """Print the character before the cursor again, so that REP repeats it; xterm.js forgets it at any sequence."""
+        if (cursor.col == 0 and not cursor.pending_wrap) or cursor.charsets.single_shift is not None:
             return
         cell = active.cell(cursor.row, cursor.col if cursor.pending_wrap else cursor.col - 1)
-        shown = previous
-        if cursor.charsets.sets[cursor.charsets.gl] == 3:
-            shown = _DEC_SPECIAL.get(previous, previous)
-        if cell.text == shown and cell.pen == cursor.pen:
+        text = cell.text
+        used = cursor.charsets.sets[cursor.charsets.gl]
+        if used == 3:
+            text = "" if text in _DEC_SPECIAL else _DEC_SPECIAL_KEYS.get(text, text)
+        elif used == 2 and text in "#£":
+            text = ""
+        if len(text) == 1 and (used < 2 or text.isascii()) and cell.pen == cursor.pen:
             self._add(f"\x1b[{cursor.row - row + 1};{cell.col - col + 1}H")
-            self._add(previous)
+            self._add(text)
 
     def _set_charsets(self, wanted: Charsets) -> None:
         for slot, (old, new) in enumerate(zip(self._charsets.sets, wanted.sets, strict=True)):
