@@ -166,8 +166,9 @@ class TerminalClient:
 
     async def _send_snapshot(self) -> None:
         self._wants_snapshot = False
+        seen = self._session.resize_count  # One that comes while the snapshot is made is told after it.
         screen, whole = await self._session.snapshots(scrollback=self.attach.scrollback)
-        self._resizes_seen = self._session.resize_count
+        self._resizes_seen = seen
         await self._wire.message(self._session.resize_message(whole.rows, whole.cols, whole.cursor))
         await self._wire.snapshots(screen, whole)
         self._jump(whole.cursor)
