@@ -31,7 +31,7 @@ _WEIGHTS = (
     *(0.34, 0.33),  # In addition: letters without vowels, letters beside digits.
     *(0.96, 0.88, 0.1, -0.65),  # Groups of digits; runs of signs, and the signs in them; those that a word takes in.
     *(1.22, 1.18),  # Blanks before blanks or digits; line ends not after a sign.
-    *(-0.05, 0.72, 0.84),  # Runs of Chinese characters, the characters, full-width punctuation.
+    *(0.0, 0.75, 0.86),  # Runs of Chinese characters, the characters, full-width punctuation.
     *(1.04, 0.21),  # Runs of other characters, and the characters.
 )
 WHOLE = 1 << 15
