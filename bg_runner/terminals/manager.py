@@ -11,7 +11,7 @@ import logging
 import signal as signals
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -31,7 +31,7 @@ from bg_runner.errors import (
     TooManyTerminals,
 )
 from bg_runner.settings import Settings
-from bg_runner.terminals.thread_bells import HostBells
+from bg_runner.terminals.host_bells import HostBells
 from bg_runner.terminals.host_client import HostClient
 from bg_runner.terminals.models import SpawnRequest, TerminalInfo
 from bg_runner.terminals.output import LogReader, delete_log, log_directory, read_exit
@@ -56,13 +56,21 @@ class TerminalManager:
     def __init__(self, settings: Settings, host: HostClient) -> None:
         self._settings = settings
         self._host = host
-        self._bells = HostBells(settings.data_dir)
+        self._bells = HostBells(settings.data_dir, self._bells_lost)
         self._executor = ThreadPoolExecutor(WORKERS, thread_name_prefix="terminal")
         self._sessions: dict[str, TerminalSession] = {}
         self._opening: dict[str, int] = {}
         self._boot = boot_id()
         self._tasks: set[asyncio.Task[object]] = set()
-        self._services = Services(host, self._bells, self._executor, settings.buffer_size, self._session_ended)
+        self._noting: dict[str, asyncio.Task[object]] = {}
+        self._services = Services(
+            host,
+            self._bells,
+            self._executor,
+            settings.buffer_size,
+            on_ended=self._session_ended,
+            on_gone=self._session_gone,
+        )
         self._started = asyncio.Event()
         self._closing = False
 
@@ -77,8 +85,6 @@ class TerminalManager:
         """Find every terminal again, with what it wrote while no server looked."""
         found = await self._in_thread(lambda: list(load_records(self._settings.data_dir / "terminals")))
         living = await self._in_thread(self._living) if any(record.ended is None for _, record in found) else {}
-        if living:
-            await self._bells.connect()
         for directory, record in found:
             try:
                 await self._recover(directory, record, living.get(record.id))
@@ -98,15 +104,35 @@ class TerminalManager:
         self._sessions[record.id] = session
         if record.ended is not None:
             return
+        await self._take_up(session, info)
+
+    async def _take_up(self, session: TerminalSession, info: TerminalInfo | None) -> None:
+        """Follow a terminal again, or note what became of it."""
         if info is not None and info.state == "running":
+            await self._bells.connect()
             session.follow(info)
             return
-        noted = info.exit if info is not None else await self._in_thread(partial(read_exit, directory))
+        noted = info.exit if info is not None else await self._in_thread(partial(read_exit, session.directory))
         if noted is not None:
             self._session_ended(session, exited(noted))
             return
-        reason = "the machine was restarted" if record.boot != self._boot else "the PTY host was killed"
-        self._session_ended(session, Ended(state="lost", at=active, reason=reason))
+        reason = "the machine was restarted" if session.record.boot != self._boot else "the PTY host was killed"
+        self._session_ended(session, Ended(state="lost", at=session.last_activity, reason=reason))
+
+    def _session_gone(self, session: TerminalSession) -> None:
+        if not self._closing:
+            self._spawn_task(self._find_again(session))
+
+    async def _find_again(self, session: TerminalSession) -> None:
+        """The connection to the host was lost: usually the host was killed, and the terminals with it."""
+        try:
+            info = (await self._in_thread(self._living)).get(session.id)
+        except HostGone:
+            info = None
+        await self._take_up(session, info)
+
+    def _bells_lost(self) -> None:
+        log.warning("the PTY host was lost")
 
     async def close(self, *, kill: bool = False) -> None:
         """Let go of all terminals; they run on, unless `kill`."""
@@ -264,6 +290,9 @@ class TerminalManager:
             client.kicked.set()
         self._sessions.pop(session.id, None)
         await session.close()
+        noting = self._noting.pop(session.id, None)
+        if noting is not None:
+            await noting
         await self._in_thread(partial(self._erase, session))
         return killed
 
@@ -276,16 +305,12 @@ class TerminalManager:
         """Its program ended or was lost: write that down, then tell everybody. On the event loop."""
         if not session.is_running:
             return
-        if ended.state == "lost":
-            noted = read_exit(session.directory)
-            ended = exited(noted) if noted is not None else ended
         session.ended(ended)
-        self._spawn_task(self._in_thread(partial(self._note_end, session)))
+        self._noting[session.id] = self._spawn_task(self._in_thread(partial(self._note_end, session)))
 
     def _note_end(self, session: TerminalSession) -> None:
         try:
-            if session.id in self._sessions:
-                save_record(session.directory, session.record)
+            save_record(session.directory, session.record)
             self._host.forget(session.id)
         except (StorageFailed, HostGone, Conflict) as error:
             # The host's index says the same; the next start finds it there.
@@ -317,10 +342,11 @@ class TerminalManager:
                 log.info("the terminal %s was idle for too long and is ended", session.id)
                 await self.kill(session)
 
-    def _spawn_task(self, action: object) -> None:
-        task: asyncio.Task[object] = asyncio.ensure_future(action)  # type: ignore[call-overload]
+    def _spawn_task(self, action: Coroutine[object, object, object]) -> asyncio.Task[object]:
+        task: asyncio.Task[object] = asyncio.get_running_loop().create_task(action)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _in_thread(self, action: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, action)

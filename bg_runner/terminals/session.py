@@ -20,8 +20,8 @@ from typing import Literal, TypeVar
 from bg_runner.errors import HostGone, NotFound, TerminalEnded
 from bg_runner.terminals.clients import Attach, Message, TerminalClient, Wire, is_typing
 from bg_runner.terminals.emulator import Screen
-from bg_runner.terminals.thread_bells import BellWatch, HostBells
-from bg_runner.terminals.host_client import HostClient, WatchEvent
+from bg_runner.terminals.host_bells import HostBells
+from bg_runner.terminals.host_client import HostClient, Watch, WatchEvent
 from bg_runner.terminals.lines import Lines
 from bg_runner.terminals.log_follower import LogFollower
 from bg_runner.terminals.models import Exit, TerminalInfo
@@ -45,13 +45,14 @@ SNAPSHOT_LAG = 256 * 1024
 
 @dataclass(frozen=True)
 class Services:
-    """What every session needs of its manager. `on_ended` is told when a terminal ended or was lost."""
+    """What every session needs of its manager, which is told when a terminal ended, and when the host was lost."""
 
     host: HostClient
     bells: HostBells
     executor: Executor
     buffer_lines: int
     on_ended: Callable[[TerminalSession, Ended], None]
+    on_gone: Callable[[TerminalSession], None]
 
 
 class TerminalSession:
@@ -84,7 +85,7 @@ class TerminalSession:
         self._resizing = False
         self._bell_meanwhile: WatchEvent | None = None
         self._wanted_size: tuple[int, int] | None = None
-        self._watch: BellWatch | None = None
+        self._watch: Watch | None = None
         self._input: PtyInput | None = None
         self._input_lock = asyncio.Lock()
         self._grown = asyncio.Event()
@@ -149,7 +150,8 @@ class TerminalSession:
             self._bell_meanwhile = event  # Nobody may pass the resize's cursor before it is known.
             return
         if event.kind == "gone":
-            self._services.on_ended(self, Ended(state="lost", at=time.time(), reason="the PTY host was lost"))
+            self._watch = None
+            self._services.on_gone(self)
             return
         self._grow(event.cursor)
         if event.kind == "exit" and event.exit is not None:
@@ -238,8 +240,9 @@ class TerminalSession:
             or self.end - cached[2][1].cursor > (SNAPSHOT_LAG if len(self.clients) >= CROWD else 0)
         ):
             self._keeper.grow(self.end)
+            count = self.resize_count  # before: a resize meanwhile makes this one old
             both = await self._keeper.both_snapshots()
-            cached = self._snapshots = (self._loop.time(), self.resize_count, both)
+            cached = self._snapshots = (self._loop.time(), count, both)
             self._loop.call_later(SNAPSHOT_AGE, self._forget_snapshots)
         screen, whole = cached[2]
         return (screen, whole) if scrollback else (None, screen)

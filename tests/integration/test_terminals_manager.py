@@ -135,8 +135,9 @@ async def test_killing_ends_the_whole_tree(host_dir: Path) -> None:
         )
         await wait_text(session, "started")
         assert session.info is not None
-        tree = psutil.Process(session.info.supervisor).children(recursive=True)
-        assert len(tree) == 4
+        supervisor = psutil.Process(session.info.supervisor)
+        await until(lambda: len(supervisor.children(recursive=True)) == 4)
+        tree = supervisor.children(recursive=True)
         receipt = await manager.kill(session)
         assert receipt.survivors == []
         assert {process.pid for process in tree} <= set(receipt.ended)
