@@ -48,7 +48,7 @@ def test_translations_keep_the_places(path: Path) -> None:
 
 def test_scripts_translate_literal_texts_only() -> None:
     """A text that is put together at run time would never be found."""
-    for script in sorted((CHECKOUT / "static" / "js").glob("*.js")):
+    for script in sorted((CHECKOUT / "static" / "js").rglob("*.js")):
         for call in re.findall(r"(?<![\w.])t\(\s*(?![\"\s])[^)]{0,40}", script.read_text(encoding="utf-8")):
             assert call.startswith("t(text"), f"{script.name}: {call}"  # its own definition
 

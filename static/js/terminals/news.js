@@ -8,22 +8,17 @@ const LONG_SECONDS = 10;
 
 /** Hears what a frame says; `terminal()` is what is known of the terminal. */
 export class CommandNews {
-  #since = null;
-
   constructor(terminal) {
     this.terminal = terminal;
   }
 
-  /** OSC 133: a command runs from "output" (C) to "done" (D); a program without them is one long command. */
-  hear({ type, event, code }) {
-    if (type === "command" && event === "output") this.#since = performance.now();
-    else if (type === "command" && event === "done") this.#ended(code);
+  /** The end of a command (OSC 133) tells how long it ran; a program without them is one long command. */
+  hear({ type, event, code, seconds = 0 }) {
+    if (type === "command" && event === "done") this.#ended(code, seconds);
     else if (type === "exit" || type === "lost") this.#exited();
   }
 
-  #ended(code) {
-    const seconds = this.#since === null ? 0 : (performance.now() - this.#since) / 1000;
-    this.#since = null;
+  #ended(code, seconds) {
     if (seconds < LONG_SECONDS) return;
     const took = { time: duration(seconds), code };
     this.#tell(

@@ -1,6 +1,6 @@
 // A terminal in words, and its tags in the wording and colours of seed 000.
 import { h, icon } from "../dom.js";
-import { translateServerText, t, tn } from "../i18n.js";
+import { t, tn } from "../i18n.js";
 
 export const isRunning = (terminal) => terminal.status === "running";
 
@@ -44,20 +44,21 @@ export function endWords(terminal) {
   return t("The program has ended with exit code {code}.", { code: terminal.exitCode });
 }
 
-export function lostWords(terminal) {
-  return translateServerText(terminal.lostReason || "") || t("The system took the terminal away.");
-}
+// What the server's manager says (bg_runner/terminals/manager.py).
+const LOST = {
+  "the machine was restarted": () => t("The machine was restarted."),
+  "the PTY host was killed": () => t("The process that keeps the terminals was killed."),
+  "the PTY host was lost": () => t("The process that keeps the terminals was killed."),
+};
 
-// ConEmu's OSC 9;4: 1 a percentage, 2 an error, 3 no percentage known, 4 a warning or a pause.
-const STATES = { 1: "normal", 2: "error", 3: "indeterminate", 4: "paused", set: "normal", warning: "paused" };
+export const lostWords = ({ lostReason }) => LOST[lostReason]?.() ?? (lostReason || t("The terminal was taken away."));
 
-/** {state, percent (null: unknown)} of a running terminal's program, or null. */
+/** OSC 9;4 of a running program, or null: {state: "normal", "error", "busy" or "paused", percent (null: unknown)}. */
 export function progressOf(terminal) {
   const given = isRunning(terminal) ? terminal.progress : null;
   if (!given) return null;
-  const state = STATES[given.state] ?? String(given.state);
-  if (state === "0" || state === "none" || state === "remove") return null;
-  const percent = state === "indeterminate" ? null : Math.max(0, Math.min(100, Math.round(given.percent ?? 0)));
+  const percent = given.percent ?? null;
+  const state = percent === null && given.state === "normal" ? "busy" : given.state;
   return { state, percent };
 }
 
