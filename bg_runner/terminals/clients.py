@@ -127,12 +127,12 @@ class TerminalClient:
     async def _begin(self) -> None:
         session, asked = self._session, self.attach.cursor
         await self._send_messages()
-        self._resizes_seen = session.resize_count
+        self._resizes_seen = session.size.count
         if not self.attach.history:
             self._jump(session.end)
         elif asked is not None and self._can_resume(asked):
             self._jump(asked)
-            await self._wire.message(session.resize_message(session.rows, session.cols, asked))
+            await self._wire.message(session.size.message(session.rows, session.cols, asked))
         else:
             await self._send_snapshot()
         self.tell_end()
@@ -140,7 +140,7 @@ class TerminalClient:
     def _can_resume(self, cursor: int) -> bool:
         session = self._session
         near = session.oldest() <= cursor <= session.end and session.end - cursor <= NEAR
-        return near and not session.size_changed_since(cursor)
+        return near and not session.size.changed_since(cursor)
 
     async def _say_farewell(self) -> None:
         if self._farewell is not None and self.cursor >= self._session.end:
@@ -166,20 +166,20 @@ class TerminalClient:
 
     async def _send_snapshot(self) -> None:
         self._wants_snapshot = False
-        seen = self._session.resize_count  # One that comes while the snapshot is made is told after it.
+        seen = self._session.size.count  # One that comes while the snapshot is made is told after it.
         screen, whole = await self._session.snapshots(scrollback=self.attach.scrollback)
         self._resizes_seen = seen
-        await self._wire.message(self._session.resize_message(whole.rows, whole.cols, whole.cursor))
+        await self._wire.message(self._session.size.message(whole.rows, whole.cols, whole.cursor))
         await self._wire.snapshots(screen, whole)
         self._jump(whole.cursor)
 
     async def _send_output(self) -> bool:
         """Send what the client may get; False if that was nothing."""
         session = self._session
-        resize = session.resize_after(self._resizes_seen)
+        resize = session.size.after(self._resizes_seen)
         if resize is not None and resize.cursor <= self.cursor:
             self._resizes_seen += 1
-            await self._wire.message(session.resize_message(resize.rows, resize.cols, resize.cursor))
+            await self._wire.message(session.size.message(resize.rows, resize.cols, resize.cursor))
             return True
         end = min(session.end, resize.cursor) if resize is not None else session.end
         size = min(end - self.cursor, PIECE, self._window())

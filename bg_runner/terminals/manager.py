@@ -286,7 +286,7 @@ class TerminalManager:
                 f"these processes could not be ended: {killed.survivors}",
                 hint="They belong to another user or hang in the kernel. Try again later.",
             )
-        for client in list(session.clients.values()):
+        for client in session.clients:
             client.kicked.set()
         self._sessions.pop(session.id, None)
         await session.close()
@@ -334,11 +334,13 @@ class TerminalManager:
         """End terminals without activity for `session_timeout` (seed 000); remove old recordings."""
         now = time.time()
         for session in list(self._sessions.values()):
+            if session.has_clients():
+                continue
             ended = session.record.ended
-            if ended is not None and now - ended.at > self._settings.keep_recordings and not session.clients:
+            if ended is not None and now - ended.at > self._settings.keep_recordings:
                 log.info("the terminal %s ended long ago and is removed", session.id)
                 await self.remove(session)
-            elif ended is None and not session.clients and now - session.last_activity > self._settings.session_timeout:
+            elif ended is None and now - session.last_activity > self._settings.session_timeout:
                 log.info("the terminal %s was idle for too long and is ended", session.id)
                 await self.kill(session)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from bg_runner.errors import HostGone, NotFound, TerminalEnded
+from bg_runner.terminals.audience import Audience
 from bg_runner.terminals.clients import Attach, Message, TerminalClient, Wire, is_typing
 from bg_runner.terminals.emulator import Screen
 from bg_runner.terminals.host_bells import HostBells
@@ -29,15 +29,11 @@ from bg_runner.terminals.osc import OscEvent
 from bg_runner.terminals.output import LogReader
 from bg_runner.terminals.pty_input import PtyInput
 from bg_runner.terminals.record import Ended, TerminalRecord
-from bg_runner.terminals.screen_keeper import Fed, Resize, ScreenKeeper, Snapshot
+from bg_runner.terminals.screen_keeper import Fed, ScreenKeeper, Snapshot
+from bg_runner.terminals.sizing import Sizing
 
 State = Literal["running", "exited", "lost"]
 READ_BYTES = 512 * 1024
-KEPT_RESIZES = 1000
-STATUS_DELAY = 0.02
-CROWD = 20  # from so many clients on, changes are told less often
-CROWD_DELAY = 0.5
-NAMED_CLIENTS = 50
 T = TypeVar("T")
 SNAPSHOT_AGE = 2.0
 SNAPSHOT_LAG = 256 * 1024
@@ -64,15 +60,13 @@ class TerminalSession:
         self.user = record.user
         self.directory = directory
         self.created = record.created
-        self.rows, self.cols = record.request.rows, record.request.cols
+        self.size = Sizing(record.request.rows, record.request.cols)
         self.title = ""
         self.cwd = record.cwd
         self.progress: Message | None = None
         self.info: TerminalInfo | None = None
         self.last_activity = active
-        self.clients: dict[str, TerminalClient] = {}
-        self.size_owner: str | None = None
-        self.epoch = 0
+        self.clients = Audience()
         self.end = end
         self.lines = Lines(directory, services.buffer_lines)
         self._services = services
@@ -80,8 +74,6 @@ class TerminalSession:
         self._reader = LogReader(directory)
         self._follower = LogFollower(directory)
         self._piece: tuple[int, bytes] = (0, b"")
-        self._resizes: deque[Resize] = deque()
-        self._resizes_dropped = 0
         self._resizing = False
         self._bell_meanwhile: WatchEvent | None = None
         self._wanted_size: tuple[int, int] | None = None
@@ -89,11 +81,10 @@ class TerminalSession:
         self._input: PtyInput | None = None
         self._input_lock = asyncio.Lock()
         self._grown = asyncio.Event()
-        self._status_timer: asyncio.TimerHandle | None = None
         self._snapshots: tuple[float, int, tuple[Snapshot, Snapshot]] | None = None
         self._keeper = ScreenKeeper(
             directory,
-            (self.rows, self.cols),
+            (self.size.rows, self.size.cols),
             services.buffer_lines,
             services.executor,
             self._on_fed,
@@ -124,13 +115,26 @@ class TerminalSession:
         return self.end
 
     @property
+    def rows(self) -> int:
+        return self.size.rows
+
+    @property
+    def cols(self) -> int:
+        return self.size.cols
+
+    @property
+    def size_owner(self) -> str | None:
+        """The client whose window the size follows."""
+        return self.size.owner
+
+    @property
     def pid(self) -> int | None:
         return self.info.pid if self.info is not None else None
 
     @property
     def running_in_background(self) -> bool:
         """Running, and nobody looks (seed 000)."""
-        return self.is_running and not self.clients
+        return self.is_running and not self.has_clients()
 
     def oldest(self) -> int:
         """The oldest byte that the log still has."""
@@ -141,7 +145,7 @@ class TerminalSession:
     def follow(self, info: TerminalInfo) -> None:
         """Begin to follow a terminal that the host knows. Raises: HostGone."""
         self.info = info
-        self.rows, self.cols = info.rows, info.cols
+        self.size.rows, self.size.cols = info.rows, info.cols
         self.end = max(self.end, info.cursor)
         self._watch = self._services.bells.watch(self.id, self._on_bell, cursor=self.end)
 
@@ -167,8 +171,7 @@ class TerminalSession:
         self._keeper.grow(end)
         self._grown.set()
         self._grown = asyncio.Event()
-        for client in self.clients.values():
-            client.wake()
+        self.clients.wake()
 
     def read(self, cursor: int, size: int) -> bytes:
         """Up to `size` bytes of output at `cursor`, empty at the end. Raises: Overtaken if they are deleted; OSError.
@@ -202,9 +205,9 @@ class TerminalSession:
             self._input = None
         self.progress = None
         self._grown.set()
-        for client in self.clients.values():
+        for client in self.clients:
             client.tell_end()
-        self._tell_status()
+        self.clients.status_changed()
 
     def farewell(self) -> Message | None:
         """How it ended, for its clients; None while it runs."""
@@ -236,11 +239,11 @@ class TerminalSession:
         if (
             cached is None
             or self._loop.time() - cached[0] > SNAPSHOT_AGE
-            or cached[1] != self.resize_count
-            or self.end - cached[2][1].cursor > (SNAPSHOT_LAG if len(self.clients) >= CROWD else 0)
+            or cached[1] != self.size.count
+            or self.end - cached[2][1].cursor > (SNAPSHOT_LAG if self.clients.is_crowd else 0)
         ):
             self._keeper.grow(self.end)
-            count = self.resize_count  # before: a resize meanwhile makes this one old
+            count = self.size.count  # before: a resize meanwhile makes this one old
             both = await self._keeper.both_snapshots()
             cached = self._snapshots = (self._loop.time(), count, both)
             self._loop.call_later(SNAPSHOT_AGE, self._forget_snapshots)
@@ -269,11 +272,9 @@ class TerminalSession:
         elif event.kind == "progress":
             self.progress = _progress(event)
         else:
-            told = {"type": "command", "event": event.kind, "code": event.code, "cursor": event.offset}
-            for client in self.clients.values():
-                client.tell(told)
+            self.clients.tell({"type": "command", "event": event.kind, "code": event.code, "cursor": event.offset})
             return
-        self._tell_status()
+        self.clients.status_changed()
 
     # Input and size
 
@@ -309,10 +310,8 @@ class TerminalSession:
             self._own_size(client)
 
     def _own_size(self, client: TerminalClient) -> None:
-        if self.size_owner != client.id:
-            self.size_owner = client.id
-            self.epoch += 1
-            self._tell_status()
+        if self.size.set_owner(client.id):
+            self.clients.status_changed()
         if client.viewport is not None and client.viewport != (self.rows, self.cols):
             self._wanted_size = client.viewport
             if not self._resizing and self.is_running:
@@ -346,84 +345,52 @@ class TerminalSession:
 
     def _resized(self, cursor: int, rows: int, cols: int) -> None:
         self._grow(cursor)
-        self.rows, self.cols = rows, cols
-        self.epoch += 1
-        resize = Resize(cursor, rows, cols)
-        self._resizes.append(resize)
-        if len(self._resizes) > KEPT_RESIZES:
-            self._resizes.popleft()
-            self._resizes_dropped += 1
-        self._keeper.resized(resize)
-        for client in self.clients.values():
-            client.wake()
-        self._tell_status()
-
-    @property
-    def resize_count(self) -> int:
-        return self._resizes_dropped + len(self._resizes)
-
-    def resize_after(self, seen: int) -> Resize | None:
-        """The resize that comes after the first `seen` ones; None if there is no further."""
-        place = max(seen - self._resizes_dropped, 0)
-        return self._resizes[place] if place < len(self._resizes) else None
-
-    def size_changed_since(self, cursor: int) -> bool:
-        return bool(self._resizes) and self._resizes[-1].cursor > cursor
-
-    def resize_message(self, rows: int, cols: int, cursor: int) -> Message:
-        return {
-            "type": "resize",
-            "rows": rows,
-            "cols": cols,
-            "cursor": cursor,
-            "owner": self.size_owner,
-            "epoch": self.epoch,
-        }
+        self._keeper.resized(self.size.resized(cursor, rows, cols))
+        self.clients.wake()
+        self.clients.status_changed()
 
     # Clients
 
     def add_client(self, wire: Wire, attach: Attach) -> TerminalClient:
         """Attach a viewer; whoever calls runs its `pump` and calls `remove_client` at the end."""
         client = TerminalClient(self, wire, attach)
-        self.clients[client.id] = client
+        self.clients.add(client)
         self.last_activity = time.time()
         self._keeper.grow(self.end)
-        self._tell_status()
+        self.clients.status_changed()
         return client
 
     def remove_client(self, client_id: str) -> None:
         """Detach a viewer; the terminal goes on. Twice is fine."""
-        if self.clients.pop(client_id, None) is None:
+        if not self.clients.remove(client_id):
             return
         self.last_activity = time.time()
-        if self.size_owner == client_id:
-            self.size_owner = None
-            self.epoch += 1
-        if self.size_owner is None and len(self.clients) == 1:
-            (last,) = self.clients.values()
+        if self.size.owner == client_id:
+            self.size.set_owner(None)
+        if self.size.owner is None and len(self.clients) == 1:
+            (last,) = self.clients
             if last.can_control and last.viewport is not None:
                 self._own_size(last)
-        self._tell_status()
+        self.clients.status_changed()
 
     def has_clients(self) -> bool:
-        return bool(self.clients)
+        return len(self.clients) > 0
 
     def kick(self, share_id: str) -> None:
         """Disconnect everybody who came by this share link."""
-        for client in self.clients.values():
+        for client in self.clients:
             if client.attach.share_id == share_id:
                 client.kicked.set()
 
     def status_for(self, client: TerminalClient) -> Message:
-        return {"type": "status", "client_id": client.id, "mode": client.attach.mode, **self._common_status()}
-
-    def _common_status(self) -> Message:
-        named = list(self.clients.values())[:NAMED_CLIENTS]
+        """The message `status` for one client."""
         return {
-            "clients": [client.describe() for client in named],
-            "connected_clients": len(self.clients),
-            "size_owner": self.size_owner,
-            "epoch": self.epoch,
+            "type": "status",
+            "client_id": client.id,
+            "mode": client.attach.mode,
+            **self.clients.describe(),
+            "size_owner": self.size.owner,
+            "epoch": self.size.epoch,
             "rows": self.rows,
             "cols": self.cols,
             "running": self.is_running,
@@ -434,26 +401,15 @@ class TerminalSession:
             "progress": self.progress,
         }
 
-    def _tell_status(self) -> None:
-        """Tell everybody soon; changes that come together are told once."""
-        if self._status_timer is None and self.clients:
-            delay = STATUS_DELAY if len(self.clients) < CROWD else CROWD_DELAY
-            self._status_timer = self._loop.call_later(delay, self._tell_status_now)
-
-    def _tell_status_now(self) -> None:
-        self._status_timer = None
-        for client in self.clients.values():
-            client.status_changed()
-
     def renamed(self, record: TerminalRecord) -> None:
         self.record = record
-        self._tell_status()
+        self.clients.status_changed()
 
     # Idle and end
 
     async def rest(self) -> None:
         """Called now and then: save what a crash would cost time to make again, and free what an idle one needs not."""
-        if self.clients or time.time() - self.last_activity < 30:
+        if self.has_clients() or time.time() - self.last_activity < 30:
             await self._keeper.checkpoint()
             return
         await self._keeper.park()
@@ -468,8 +424,7 @@ class TerminalSession:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
-        if self._status_timer is not None:
-            self._status_timer.cancel()
+        self.clients.close()
         with contextlib.suppress(OSError):
             await self._keeper.park()
         await self._keeper.close()

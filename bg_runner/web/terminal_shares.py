@@ -58,5 +58,5 @@ def _described(share: Share, session: TerminalSession) -> schemas.Share:
         label=share.label,
         created_at=datetime.fromtimestamp(share.created_at, UTC),
         expires_at=datetime.fromtimestamp(share.expires_at, UTC),
-        clients=sum(1 for client in session.clients.values() if client.attach.share_id == share.id),
+        clients=sum(1 for client in session.clients if client.attach.share_id == share.id),
     )
