@@ -24,7 +24,7 @@ from bg_runner.web.terminal_requests import TerminalRequests, as_json, read_quer
 
 LONGEST_WAIT = 60.0
 DEFAULT_WAIT = 30.0
-LOOK_INTERVAL = 1.0  # how soon a client that left and a server that ends are noticed
+LOOK_INTERVAL = 0.4  # how soon a client that left and a server that ends are noticed
 GATHER_SECONDS = 0.02  # so that a flood of output is not looked at line by line
 CATCH_UP_SECONDS = 2.0
 AT_ONCE = 1 << 20
@@ -42,14 +42,12 @@ class OutputApi:
         query = read_query(request.query_params, schemas.OutputQuery)
         if query.timeout is not None and query.wait_for is None:
             raise InvalidField("timeout: only together with wait_for", fields=[("timeout", "only with wait_for")])
+        search = LineSearch(session.lines, query.wait_for, query.since) if query.wait_for is not None else None
+        await self._check_since(session, query.since)
         more: dict[str, Any] = {}
-        if query.wait_for is not None:
-            search = LineSearch(session.lines, query.wait_for, query.since)
-            await self._check_since(session, query.since)
+        if search is not None:
             found = await self._wait(request, session, search, query.timeout)
             more = {"matched": found is not None, "matchedLine": found}
-        else:
-            await self._check_since(session, query.since)
         options = ReadOptions(**query.model_dump(include=set(ReadOptions.model_fields), by_alias=False))
         parts = await self._background(partial(_Parts, session, options, more))
         if parts.is_whole:
@@ -69,18 +67,18 @@ class OutputApi:
         self, request: Request, session: TerminalSession, search: LineSearch, timeout: float | None
     ) -> str | None:
         """The first line that matches, as soon as it is there; None when the time is up or nothing more can come."""
-        seconds = DEFAULT_WAIT if timeout is None else min(timeout, LONGEST_WAIT)
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + min(DEFAULT_WAIT if timeout is None else timeout, LONGEST_WAIT)
         while True:
             cursor, was_running = session.cursor, session.is_running
             found = await self._background(search.look)
             if found is not None or not was_running:
                 return found
-            while session.cursor <= cursor and session.is_running:
+            while True:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._requests.services.exiting() or await request.is_disconnected():
                     return None
-                await session.wait_output(cursor, min(left, LOOK_INTERVAL))
+                if await session.wait_output(cursor, min(left, LOOK_INTERVAL)) or not session.is_running:
+                    break
             await asyncio.sleep(GATHER_SECONDS)
 
     async def stats(self, request: Request) -> Response:

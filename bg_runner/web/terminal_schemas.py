@@ -14,7 +14,6 @@ MAX_SIDE = 1000
 MAX_LINES = 1_000_000
 MAX_LINE_NUMBER = 10**15
 MAX_NAME = 100
-MAX_PATTERN = 1000
 MAX_SHARE_SECONDS = 10 * 365 * 86_400
 State = Literal["running", "exited", "lost"]
 
@@ -105,7 +104,7 @@ class OutputQuery(BaseModel):
     tail_lines: Lines = 50
     max_lines: Annotated[Lines, Field(ge=1)] = 1000
     ansi: Flag = False
-    wait_for: str | None = Field(None, alias="wait_for", max_length=MAX_PATTERN)
+    wait_for: str | None = Field(None, alias="wait_for")
     timeout: Annotated[float, BeforeValidator(_seconds), Field(ge=0, allow_inf_nan=False)] | None = None
 
 

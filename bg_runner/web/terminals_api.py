@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 from starlette.requests import Request
@@ -161,7 +162,9 @@ class TerminalsApi:
         in_query = signal_number(request.query_params.get("signal", "")[:20] or None)
         if in_body and in_query and in_body != in_query:
             raise InvalidField("signal: the query and the body disagree", fields=[("signal", "given twice")])
-        return _receipt(await self._manager.remove(session, in_body or in_query))
+        killed = await self._manager.remove(session, in_body or in_query)
+        await asyncio.to_thread(self._requests.services.shares.forget_terminal, session.id)
+        return _receipt(killed)
 
 
 def _described(session: TerminalSession) -> Response:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -224,6 +226,32 @@ def test_waiting_ends_with_the_program(server: ServerProcess) -> None:
     assert "last words" in data["output"]
     assert terminal.ended()["exitCode"] == 0
     assert terminal.read(wait_for="last", timeout=60)["matched"] is True
+
+
+def test_waiting_ends_in_a_flood(server: ServerProcess) -> None:
+    terminal = Terminal(server, command="yes")
+    terminal.wait_for("y")
+    data = terminal.read(wait_for="never", timeout="0.3", maxLines=1)
+    assert data["matched"] is False
+    terminal.call("DELETE", signal="KILL")
+
+
+def test_waiting_ends_with_the_server(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path / "data", shell="/bin/sh")
+    try:
+        server.start()
+        terminal = Terminal(server, command="exec cat")
+        waiting = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=30)
+        waiting.request("GET", "/api/health")
+        waiting.getresponse().read()
+        headers = {"Authorization": f"Bearer {server.token}"}
+        waiting.request("GET", f"{terminal.url}/output?wait_for=never&timeout=60", headers=headers)
+        terminal.state()  # The server reads requests in their order, so it has the other one by now.
+        server.terminate()
+        assert json.loads(waiting.getresponse().read())["data"]["matched"] is False
+        waiting.close()
+    finally:
+        server.close()
 
 
 def test_a_pattern_that_would_run_for_ever_elsewhere(server: ServerProcess) -> None:

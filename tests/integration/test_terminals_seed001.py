@@ -92,7 +92,7 @@ def test_missing_input_is_refused_in_the_seeds_words(server: ServerProcess) -> N
     assert answer.status_code == 400
     error = answer.json()["error"]
     assert (error["code"], error["message"]) == ("INVALID_INPUT", "Input is required")
-    server.client.delete(f"/api/terminals/{made}", params={"signal": "SIGTERM"})
+    server.client.delete(f"/api/terminals/{made}")
 
 
 def test_health(server: ServerProcess) -> None:

@@ -94,7 +94,6 @@ def test_a_query_is_read() -> None:
         ("mode", "everything"),
         ("mode", "FULL"),
         ("ansi", "maybe"),
-        ("wait_for", "x" * 1001),
         *[("timeout", value) for value in ("abc", "-1", "nan", "inf", "1e3", "1.2.3")],
     ],
 )
