@@ -205,12 +205,19 @@ class _Server:
 def _say_what_goes_on(app: RunningApp) -> None:
     """After the end: what runs on without the server, and how to end that."""
     active = app.services.manager.active_runs()
-    if not active:
+    terminals = app.services.terminals.running()
+    if not active and not terminals:
         click.echo("The server has ended. Nothing runs in the background.", err=True)
         return
-    click.echo("The server has ended. These runs are resumed when it starts again:", err=True)
+    click.echo("The server has ended.", err=True)
+    if active:
+        click.echo("These runs are resumed when it starts again:", err=True)
     for status in active:
         done = f"{status.completed_tasks} of {status.total_tasks} tasks done"
         current = f", now: {status.current_task.name or status.current_task.id}" if status.current_task else ""
         click.echo(f"  {status.session_id}  {status.status}, {done}{current}", err=True)
-    click.echo("A shell command that runs goes on meanwhile. To end it all: bg-runner stop --all", err=True)
+    if active:
+        click.echo("A shell command that runs goes on meanwhile. To end it all: bg-runner stop --all", err=True)
+    if terminals:
+        count = "1 terminal runs" if terminals == 1 else f"{terminals} terminals run"
+        click.echo(f"{count} on. To end them: bg-runner stop --terminals", err=True)
