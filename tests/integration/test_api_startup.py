@@ -74,6 +74,15 @@ def test_the_printed_link_logs_in(server: ServerProcess) -> None:
     assert httpx.post(f"{server.url}/login", data={"code": code}).status_code == 401
 
 
+def test_a_wrong_value_in_a_seeds_file_is_named(data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "terminal_config.json").write_text('{"session_timeout": "a week"}')
+    refused = serve(data_dir, "--port", "0")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"{data_dir}/terminal_config.json: session_timeout: a number is needed" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 def test_a_second_server_on_the_same_data_refuses(server: ServerProcess) -> None:
     refused = serve(server.data_dir, "--port", "0")
     assert refused.returncode == 1
