@@ -130,6 +130,8 @@ class GhosttyCells:
                 continue
             text = self.format(self.ref(row, start), self.ref(row, end - 1))
             parts.append(b"\x1b]8;;" + detail + b"\x1b\\" + text + b"\x1b]8;;\x1b\\" if detail else text)
+        if reached != self._cols - 1 and self._pushed_wide(row):
+            parts.append(b"\x1b[%dG" % self._cols)
         return b"".join(parts)
 
     def _runs(self, ref: Any, linked: bool) -> Iterator[tuple[tuple[int, bytes], int, int]]:
@@ -157,7 +159,8 @@ class GhosttyCells:
     def _kind(self, ref: Any) -> tuple[int, bytes]:
         if self._cell_number(ref, lib.GHOSTTY_CELL_DATA_HAS_TEXT):
             return _TEXT, b""
-        if self._cell_number(ref, lib.GHOSTTY_CELL_DATA_WIDE) != lib.GHOSTTY_CELL_WIDE_NARROW:
+        wide = self._cell_number(ref, lib.GHOSTTY_CELL_DATA_WIDE)
+        if wide in (lib.GHOSTTY_CELL_WIDE_WIDE, lib.GHOSTTY_CELL_WIDE_SPACER_TAIL):
             return _TEXT, b""
         pen = self._pen(ref)
         return (_UNTOUCHED, b"") if pen == bytes(16) else (_ERASED, pen)
@@ -177,13 +180,18 @@ class GhosttyCells:
         ref = self.ref(row, self._cols - 1)
         if not self._row_flag(ref, lib.GHOSTTY_ROW_DATA_WRAP):
             return False
-        if self._cell_number(ref, lib.GHOSTTY_CELL_DATA_WIDE) == lib.GHOSTTY_CELL_WIDE_SPACER_HEAD:
-            # The next row begins with the wide character that did not fit, if nobody has overwritten it.
-            after = self.ref(row + 1, 0)
-            if self._cell_number(after, lib.GHOSTTY_CELL_DATA_WIDE) != lib.GHOSTTY_CELL_WIDE_WIDE or not ref.x:
-                return False
-            ref.x -= 1
-        return self._kind(ref)[0] == _TEXT and self._kind(self.ref(row + 1, 0))[0] == _TEXT
+        return self._pushed_wide(row) or (self._kind(ref)[0] == _TEXT and self._kind(self.ref(row + 1, 0))[0] == _TEXT)
+
+    def _pushed_wide(self, row: int) -> bool:
+        """Whether the last cell is empty because a wide character went to the next row, where it still is."""
+        if row + 1 >= self._count:
+            return False
+        last, first = self.ref(row, self._cols - 1), self.ref(row + 1, 0)
+        wide = lib.GHOSTTY_CELL_DATA_WIDE
+        return (
+            self._cell_number(last, wide) == lib.GHOSTTY_CELL_WIDE_SPACER_HEAD
+            and self._cell_number(first, wide) == lib.GHOSTTY_CELL_WIDE_WIDE
+        )
 
     def _row_flag(self, ref: Any, key: int) -> bool:
         check(lib.ghostty_grid_ref_row(ref, self._row))

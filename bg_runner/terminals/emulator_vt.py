@@ -187,7 +187,7 @@ class SnapshotWriter:
         if cursor.protected:
             self._add('\x1b[1"q')
         self._set_charsets(cursor.charsets)
-        if not late:
+        if not late and screen.hyperlink is None and not cursor.protected:
             self._repeatable(active, cursor, row, col)
         for number, ansi in late:
             self._set_mode(number, ansi, state.modes[number, ansi])
@@ -199,7 +199,9 @@ class SnapshotWriter:
         if (cursor.col == 0 and not cursor.pending_wrap) or cursor.charsets.single_shift is not None:
             return
         cell = active.cell(cursor.row, cursor.col if cursor.pending_wrap else cursor.col - 1)
-        text = cell.text
+        # In the middle of a wide character nothing has just been printed.
+        on_tail = not cursor.pending_wrap and active.cell(cursor.row, cursor.col).col != cursor.col
+        text = "" if on_tail else cell.text
         used = cursor.charsets.sets[cursor.charsets.gl]
         if used == 3:
             text = "" if text in _DEC_SPECIAL else _DEC_SPECIAL_KEYS.get(text, text)
