@@ -225,8 +225,8 @@ def _rendered(data: bytes, *, ansi: bool) -> list[str]:
 def _cut_line(data: bytes, *, ansi: bool) -> str:
     """The end of a long line; or its last state, if the program went back to its beginning in there."""
     data = data[-LONGEST_LINE:]
-    while data and data[0] & 0xC0 == 0x80:
-        data = data[1:]  # The rest of a character that was cut.
+    cut = next((place for place, byte in enumerate(data[:3]) if byte & 0xC0 != 0x80), 3)  # What is left of a character.
+    data = data[cut:]
     text = data.decode("utf-8", "replace").rstrip("\r")
     if ansi:
         return CUT_LINE + text

@@ -14,7 +14,8 @@ from collections import Counter
 _PUNCTUATION = r"!-/:-@\[-`{-~"
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z](?![A-Za-z])")
 _CAPITALS = re.compile(r"[A-Z]{2,}(?![a-z])")
-_VOWELLESS = re.compile(r"[b-df-hj-np-tv-xz]{3,}(?![a-z])")
+# Begun only once in a run and never taken back: a hostile run of letters must not cost its square.
+_VOWELLESS = re.compile(r"(?<![b-df-hj-np-tv-xz])[b-df-hj-np-tv-xz]{3,}+(?![a-z])")
 _BESIDE_DIGIT = re.compile(r"[0-9][A-Za-z]{2,}|[A-Za-z]{3}(?=[0-9])")
 _DIGITS = re.compile(r"[0-9]{1,3}")
 _SIGNS = re.compile(rf"[{_PUNCTUATION}]+")

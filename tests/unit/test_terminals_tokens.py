@@ -162,3 +162,10 @@ def test_long_texts_are_sampled(counted: dict[str, tuple[str, int]]) -> None:
 @given(st.text(max_size=300))
 def test_any_text_has_an_estimate(text: str) -> None:
     assert (estimate_tokens(text) == 0) == (not text)
+
+
+@pytest.mark.parametrize("part", ["x", "X", "1", " ", "\n", "{", "中", "。", "\x00", "é", "1a", "Xx", "x1", " 1"])
+def test_no_text_takes_long(part: str) -> None:
+    """A pattern that goes back would take hours."""
+    for end in ("", "e", "E", "1", " "):
+        assert estimate_tokens(part * (WHOLE // len(part) - 1) + end) > 0
