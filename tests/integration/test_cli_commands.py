@@ -23,7 +23,10 @@ from bg_runner.cli import run as run_cli
 from tests.conditions import wait_until
 from tests.integration.server import PROJECT, ServerProcess
 
-COMMANDS = ("serve", "run", "status", "stop", "logs", "link", "secret", "cleanup", "doctor")
+COMMANDS = (
+    *("serve", "run", "status", "stop", "logs", "link", "secret", "cleanup", "doctor"),
+    *("ls", "new", "attach", "kill", "share", "rec"),
+)
 
 
 @pytest.fixture(scope="module")
