@@ -46,7 +46,7 @@ def _apt(command: list[str]) -> bool:
 
 def for_tests() -> None:
     """Install what the tests drive besides the browser, each only if it is missing."""
-    commands = {"tmux": "tmux", "screen": "screen", "tsp": "task-spooler", "git": "git", "ps": "procps"}
+    commands = {"tmux": "tmux", "screen": "screen", "tsp": "task-spooler", "git": "git", "ps": "procps", "vim": "vim"}
     missing = [package for command, package in commands.items() if shutil.which(command) is None]
     if not has_chinese_font():
         missing += CHINESE_FONT

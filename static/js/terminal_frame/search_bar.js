@@ -54,7 +54,12 @@ export function searchBar(term, search, { mostMatches }) {
     else return;
     event.preventDefault();
   });
-  for (const one of [matchCase, regex]) one.element.addEventListener("click", () => find(true));
+  for (const one of [matchCase, regex]) {
+    one.element.addEventListener("click", () => {
+      search.clearDecorations(); // the addon takes other options for the same search and would not count anew
+      find(true);
+    });
+  }
   bar.append(
     field,
     count,

@@ -59,7 +59,7 @@ export function bufferText(term) {
   return lines.join("\n").trimEnd();
 }
 
-/** The screen as a list of rows, each a list of cells: [characters, width, style], and where the cursor is. */
+/** The screen as a list of rows, each a list of cells [characters, width, colour, background, flags], and where the cursor is. */
 export function screenCells(term) {
   const buffer = term.buffer.active;
   const rows = [];
@@ -72,6 +72,11 @@ export function screenCells(term) {
 
 function cellOf(cell) {
   const flags = ["isBold", "isItalic", "isDim", "isUnderline", "isInverse", "isInvisible", "isStrikethrough"];
-  const style = [cell.getFgColorMode(), cell.getFgColor(), cell.getBgColorMode(), cell.getBgColor()];
-  return [cell.getChars() || " ", cell.getWidth(), ...style, flags.map((flag) => (cell[flag]() ? 1 : 0)).join("")];
+  const colour = (which) => {
+    if (cell[`is${which}Default`]()) return "";
+    const value = cell[`get${which}Color`]();
+    return cell[`is${which}RGB`]() ? `#${value.toString(16).padStart(6, "0")}` : value;
+  };
+  const style = [colour("Fg"), colour("Bg"), flags.map((flag) => (cell[flag]() ? 1 : 0)).join("")];
+  return [cell.getChars() || " ", cell.getWidth(), ...style];
 }
