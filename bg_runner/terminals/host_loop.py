@@ -23,6 +23,7 @@ from bg_runner.terminals.host_channel import Channel
 from bg_runner.terminals.host_operations import OperationError, Operations
 from bg_runner.terminals.host_spawner import Spawner
 from bg_runner.terminals.host_terminal import Client, Terminal
+from bg_runner.terminals.processes import told_process
 from bg_runner.terminals.protocol import Message, peer_uid
 
 RETRY = 1.0
@@ -163,7 +164,9 @@ class Host:
         elif "unused" in message:
             self._spawn_again(terminal)
         elif "pid" in message:
-            terminal.pid, terminal.pid_started = cast("int", message["pid"]), cast("int", message["started"])
+            terminal.pid = cast("int", message["pid"])
+            main = told_process(terminal.pid, bytes.fromhex(cast("str", message["stat"])))
+            terminal.pid_started = main.started if main else 0
             terminal.request = {}
             self._mains[terminal.pid] = terminal
             terminal.master = link.descriptors.popleft()

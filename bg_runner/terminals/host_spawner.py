@@ -11,19 +11,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+from bg_runner.terminals.fork_server import ForkServer
 from bg_runner.terminals.host_channel import Channel
 from bg_runner.terminals.host_terminal import Terminal
 from bg_runner.terminals.identity import ProcessId
 from bg_runner.terminals.output import LogWriter, log_directory
-from bg_runner.terminals.processes import process_id
+from bg_runner.terminals.processes import process_id, supervisor_mark
 from bg_runner.terminals.protocol import Message, host_key
-from bg_runner.terminals.supervisor import Supervisor
 
 SPARE_PAUSE = 1.0
 
 
 class Spawner:
-    """Forks supervisors from the single-threaded host. A spare one waits, so that a spawn does not wait for a fork."""
+    """Has supervisors forked. A spare one waits, so that a spawn does not wait for a fork."""
 
     def __init__(
         self,
@@ -44,8 +44,9 @@ class Spawner:
         self._spare: tuple[ProcessId, Channel[Terminal]] | None = None
         self._next_spare = 0.0
         self._links: dict[int, Channel[Terminal]] = {}
-        self._soft_file_limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self._fork_server = ForkServer(self._key, soft, selector, self.ended, call_later)
 
     def prepare(self) -> None:
         """Have a spare supervisor. Without one (no more processes allowed) the next spawn tries again."""
@@ -81,7 +82,7 @@ class Spawner:
         self._assign(terminal, link)
 
     def ended(self, pid: int) -> None:
-        """A child of the host ended; if it was a supervisor, hear its last words."""
+        """A process ended; if it was a supervisor, hear its last words."""
         link = self._links.pop(pid, None)
         if link is not None:
             link.finish()
@@ -96,14 +97,15 @@ class Spawner:
         terminal.link, link.owner = link, terminal
         terminal.attempts += 1
         link.send(terminal.request)  # For the process that becomes the command ...
-        link.send({"id": terminal.id})  # ... and for its supervisor.
+        mark = supervisor_mark(self._key, terminal.id)
+        link.send_frame(b"m", [mark] if mark >= 0 else [])  # ... and for its supervisor.
+        if mark >= 0:
+            os.close(mark)
 
     def _fork(self) -> tuple[ProcessId, Channel[Terminal]]:
         ours, theirs = socket.socketpair()
         try:
-            pid = os.fork()
-            if pid == 0:
-                Supervisor(theirs, self._key, self._soft_file_limit).run()
+            pid = self._fork_server.fork(theirs)
         except OSError:
             ours.close()
             raise

@@ -66,6 +66,25 @@ def process_id(pid: int) -> ProcessId | None:
     return process.id if process else None
 
 
+def read_stat(pid: int) -> bytes:
+    """The line of /proc that says who `pid` is, for `told_process`; empty where there is none."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def told_process(pid: int, stat: bytes) -> ProcessId | None:
+    """Who `pid` was when its parent, which had not reaped it, read `stat`."""
+    return _parse_stat(pid, stat).id if stat else process_id(pid)
+
+
 def is_alive(process: ProcessId) -> bool:
     """Whether this very process lives; a zombie does not."""
     found = _look(process.pid)
@@ -111,7 +130,7 @@ def end_leftovers(data_dir: Path, terminal_id: str, *, grace: float = 5.0) -> Ki
 
 
 def supervisor_mark(key: str, terminal_id: str) -> int:
-    """Make this process findable as the supervisor of a terminal; the descriptor to keep open (-1 off Linux)."""
+    """A descriptor that makes the process that holds it findable as the supervisor of a terminal (-1 off Linux)."""
     return os.memfd_create(_mark_name(key, terminal_id)) if LINUX else -1
 
 
@@ -373,16 +392,12 @@ def _table() -> Table:
 def _look(pid: int) -> _Process | None:
     if not LINUX:
         return _table_of_psutil().get(pid)
-    try:
-        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        line = os.read(descriptor, 4096)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
+    line = read_stat(pid)
+    return _parse_stat(pid, line) if line else None
+
+
+def _parse_stat(pid: int, line: bytes) -> _Process:
+    """proc(5): /proc/PID/stat."""
     # The name stands in parentheses and may itself hold spaces and parentheses.
     name_begin, name_end = line.index(b"("), line.rindex(b")")
     fields = line[name_end + 2 :].split()

@@ -1,15 +1,18 @@
-"""One supervisor for each terminal: a fork of the PTY host that is the parent of everything the terminal starts.
+"""One supervisor for each terminal: a fork of the small PTY host, parent of everything the terminal starts.
 
 It is a subreaper: whatever its tree orphans (setsid, nohup, double fork, cleared environment) becomes its child and
 stays attributable. It lives as long as it has children, so "the supervisor is gone" means "the tree is empty".
 
 Forking is the slow part of a spawn, so both forks happen ahead of it: the spare supervisor has forked its PTY child
 already, which waits between fork and exec for its command. Both read one socket from the host. The first frame is the
-command, for the child; the next one, `{"id": ...}`, for the supervisor, which answers with the child's pid and the
-PTY's master. Later comes `{"signal": n}`, and out goes `{"exit": status}` when the main process ended. `{"release":
-true}` says that the terminal is forgotten: the supervisor leaves, and its orphans go on under the host. If the host
-vanishes without that, the tree is ended: nobody reads the PTY any more, and a rerun must not stand beside a first
-attempt that still lives.
+command, for the child. A single byte follows for the supervisor, and with it the memory file by whose name it can be
+found (`supervisor_mark`); it answers with the child's pid, its line of /proc and the PTY's master. Later comes
+`{"signal": n}`, and out goes `{"exit": status}` when the main process ended. `{"release": true}` says that the terminal
+is forgotten: the supervisor leaves, and its orphans go on under the host. If the host vanishes without that, the tree
+is ended: nobody reads the PTY any more, and a rerun must not stand beside a first attempt that still lives.
+
+There are as many of these processes as terminals. Each object that one uses is a page of memory that it no longer
+shares with the others, so they leave to the host what can be left to it.
 """
 
 from __future__ import annotations
@@ -33,8 +36,8 @@ from typing import NoReturn, cast
 from ptyprocess import PtyProcess
 
 from bg_runner.terminals.identity import HOST_VARIABLE, ID_VARIABLE, ProcessId
-from bg_runner.terminals.processes import SUPERVISOR_NAME, kill_tree, process_id, supervisor_mark
-from bg_runner.terminals.protocol import FrameDecoder, Message, decode_body, encode, receive_one
+from bg_runner.terminals.processes import SUPERVISOR_NAME, kill_tree, process_id, read_stat
+from bg_runner.terminals.protocol import FrameDecoder, Message, decode_body, encode, frame, receive_one
 
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
@@ -68,12 +71,13 @@ class Supervisor:
         self._decoder = FrameDecoder()
         self._main = 0
         self._main_ended = False
-        self._mark = -1
+        self._marks: list[int] = []
 
     def run(self) -> NoReturn:
         code = 1
         try:
-            self._detach()
+            self._wake = detach(self._host, SUPERVISOR_NAME.encode())
+            prctl(PR_SET_CHILD_SUBREAPER, 1)
             if self._spawn():
                 self._supervise()
             code = 0
@@ -81,19 +85,6 @@ class Supervisor:
             sys.excepthook(*sys.exc_info())
         finally:
             os._exit(code)
-
-    def _detach(self) -> None:
-        """Drop everything that belongs to the host. Its lock lives as long as any copy of the descriptor."""
-        gc.disable()
-        self._wake_read, self._wake_write = os.pipe()
-        for descriptor in (self._wake_read, self._wake_write):
-            os.set_blocking(descriptor, False)
-        keep = sorted({self._host.fileno(), self._wake_read, self._wake_write})
-        for before, after in zip([2, *keep], [*keep, os.sysconf("SC_OPEN_MAX")], strict=True):
-            os.closerange(before + 1, after)
-        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        prctl(PR_SET_CHILD_SUBREAPER, 1)
-        prctl(PR_SET_NAME, SUPERVISOR_NAME.encode())
 
     def _spawn(self) -> bool:
         """Have the PTY child ready, wait until it became the command, and tell the host. False if it did not."""
@@ -110,25 +101,24 @@ class Supervisor:
             # It was killed while it waited, so whatever the host asked for meanwhile has not begun.
             self._tell({"unused": True})
             return False
-        told = receive_one(self._host)
-        if told is None:
+        named, self._marks, _, _ = socket.recv_fds(self._host, 1, 1)
+        if not named:
             self._end_tree()
             return False
-        self._mark = supervisor_mark(self._key, cast("str", told["id"]))
-        started = process_id(pty.pid)
-        answer = encode({"pid": pty.pid, "started": started.started if started else 0, "fds": 1})
-        socket.send_fds(self._host, [answer], [pty.fd])
+        # The host makes a start time of it: parsing costs memory, and this process has nothing else to parse.
+        stat = read_stat(pty.pid).hex().encode()
+        socket.send_fds(self._host, [frame(b'{"pid":%d,"stat":"%s"}' % (pty.pid, stat))], [pty.fd])
         pty.fileobj.close()  # The host's copy of the master is the only one.
         return True
 
     def _supervise(self) -> None:
         poll = select.poll()
         poll.register(self._host, select.POLLIN)
-        poll.register(self._wake_read, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
         while self._reap():
             for descriptor, _ in poll.poll():
-                if descriptor == self._wake_read:
-                    _drain(self._wake_read)
+                if descriptor == self._wake:
+                    drain(self._wake)
                 elif not self._listen():
                     return
 
@@ -230,7 +220,25 @@ class Command:
             raise OSError(f"the program {program} cannot be started: {error.strerror}") from None
 
 
-def _drain(descriptor: int) -> None:
+def detach(host: socket.socket, name: bytes) -> int:
+    """In a fork: drop everything that belongs to the parent but `host`; a descriptor that is readable after signals.
+
+    The host's lock lives as long as any copy of its descriptor.
+    """
+    gc.disable()
+    wake_read, wake_write = os.pipe()
+    for descriptor in (wake_read, wake_write):
+        os.set_blocking(descriptor, False)
+    keep = sorted({host.fileno(), wake_read, wake_write})
+    for before, after in zip([2, *keep], [*keep, os.sysconf("SC_OPEN_MAX")], strict=True):
+        os.closerange(before + 1, after)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    prctl(PR_SET_NAME, name)
+    return wake_read
+
+
+def drain(descriptor: int) -> None:
+    """Read what a non-blocking descriptor holds."""
     try:
         while len(os.read(descriptor, 512)) == 512:
             pass

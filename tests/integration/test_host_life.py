@@ -20,7 +20,7 @@ import pytest
 
 from bg_runner.errors import HostGone
 from bg_runner.settings import PROJECT
-from bg_runner.terminals import protocol
+from bg_runner.terminals import fork_server, protocol
 from bg_runner.terminals.host_client import HostClient, WatchEvent
 from bg_runner.terminals.output import log_directory, read_exit
 from bg_runner.terminals.processes import end_leftovers, find_leftovers
@@ -183,16 +183,44 @@ def test_a_killed_supervisor_can_still_be_signalled_around(host: HostClient) -> 
     assert ended.signal == signal.SIGUSR1
 
 
+def spare(host: psutil.Process) -> list[psutil.Process]:
+    """The supervisor that waits for the next command, and its PTY child."""
+    return [p for p in host.children(recursive=True) if p.name() != fork_server.NAME.decode()]
+
+
 def test_a_killed_spare_is_replaced(host: HostClient) -> None:
     process = host_process(host.data_dir)
     assert process is not None
     for attempt in range(3):
-        family = wait_until(lambda: f if len(f := process.children(recursive=True)) == 2 else [])
+        family = wait_until(lambda: f if len(f := spare(process)) == 2 else [])
         family[attempt % 2].kill()
         wait_until(lambda family=family: not any(is_running(p.pid) for p in family))  # type: ignore[misc]
         ended, _ = run(host, f"t{attempt}", "exit 1")
         assert ended.code == 1
         host.forget(f"t{attempt}")
+
+
+def test_a_killed_fork_server_is_replaced(host: HostClient) -> None:
+    """Its supervisors become the host's children: their exits are reported as before, and so is what they leave."""
+    process = host_process(host.data_dir)
+    assert process is not None
+    info = spawn(host, "t", "read line; exit 3")
+    wait_until(lambda: len(process.children(recursive=True)) == 5)
+    old = next(p for p in process.children() if p.name() == fork_server.NAME.decode())
+    old.kill()
+    for number in range(3):
+        ended, _ = run(host, f"t{number}", "exit 1", timeout=60)
+        assert ended.code == 1
+        host.forget(f"t{number}")
+    assert is_running(info.supervisor)
+    host.write("t", b"\n")
+    ended_later = host.wait("t", 20)
+    assert ended_later is not None
+    assert ended_later.code == 3
+    wait_until(lambda: not is_running(info.supervisor))
+    host.forget("t")
+    wait_until(lambda: len(spare(process)) == 2)
+    assert [p.name() for p in process.children()].count(fork_server.NAME.decode()) == 1
 
 
 def test_a_host_with_nothing_to_do_ends_and_leaves_nothing(host_dir: Path) -> None:
@@ -381,9 +409,9 @@ def test_a_thousand_terminals_leave_nothing_behind(host: HostClient) -> None:
     host.forget("first", delete_log=True)
 
     def settled() -> tuple[int, int, int] | None:
-        """Descriptors of the host, its children, threads here: one spare supervisor with its PTY child, no zombie."""
+        """Descriptors of the host, its children (fork server, spare supervisor with PTY child), threads here."""
         children = process.children(recursive=True)
-        return (process.num_fds(), len(children), threading.active_count()) if len(children) == 2 else None
+        return (process.num_fds(), len(children), threading.active_count()) if len(children) == 3 else None
 
     before = wait_until(settled)
     ours = psutil.Process().num_fds()
@@ -413,4 +441,4 @@ def test_idle_terminals_cost_no_processor_and_little_memory(host: HostClient) ->
     # It goes back to sleep after our last question; a timer of one second alone would wake it more often.
     assert sum(after) - sum(switches) <= 1
     private = [p.memory_full_info().uss for p in supervisors]
-    assert sum(private) / len(private) < 3 * 1024 * 1024
+    assert sum(private) / len(private) < 1.5 * 1024 * 1024
