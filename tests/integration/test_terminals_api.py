@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from bg_runner.web.terminal_schemas import Output, OutputStats
 from tests.conditions import wait_until
 from tests.integration.server import ServerProcess
 from tests.integration.terminal_calls import Terminal
@@ -168,6 +169,27 @@ def test_stats(numbers: Terminal) -> None:
     stats = numbers.call("GET", "/stats")
     assert (stats["totalLines"], stats["oldestLine"], stats["newestLine"]) == (3001, 0, 3000)
     assert stats["totalBytes"] == numbers.state()["cursor"]
+
+
+def test_the_answer_is_what_the_document_says(numbers: Terminal) -> None:
+    """It is written piece by piece and not by its model."""
+    fields = {field.alias for field in Output.model_fields.values()}
+    stats = {field.alias for field in OutputStats.model_fields.values()}
+    waited = numbers.read(wait_for="^7$")
+    assert (set(waited), set(waited["stats"])) == (fields, stats)
+    assert set(numbers.read()) == fields - {"matched", "matchedLine"}
+    Output.model_validate(waited, strict=True)
+
+
+def test_a_log_that_cannot_be_read(server: ServerProcess) -> None:
+    terminal = Terminal(server, command="seq 1 10")
+    terminal.ended()
+    for segment in (server.data_dir / "terminals" / terminal.id).glob("*.log"):
+        segment.unlink()
+        segment.mkdir()
+    for path in ("/output", "/stats", "/recording", "/output?wait_for=x"):
+        answer = server.client.get(f"{terminal.url}{path}")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "READ_FAILED"), path
 
 
 def test_ansi_is_stripped_and_progress_collapses(server: ServerProcess) -> None:
