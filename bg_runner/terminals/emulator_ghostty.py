@@ -42,6 +42,10 @@ _CELL_WIDTH, _CELL_HEIGHT = 8, 16
 _KITTY_KEYBOARD = re.compile(rb"\x1b\[\?\d+u")
 _CLUSTERS = re.compile(rb"\x1b\[\?2027;\d\$y")
 
+# What takes the place of an endless sequence, by how it began; more parameters make no command of these.
+_IGNORED = {b"\x1b[": b"\x1b[0<", b"\x1b]": b"\x1b]9999;", b"\x1b": b"\x1b"}
+_STRINGS = (b"P", b"_", b"^", b"X")
+
 
 class _Answers:
     """What the library's callbacks need; apart from the emulator, so that nothing refers to itself."""
@@ -133,6 +137,9 @@ class GhosttyEmulator:
         lib.ghostty_terminal_vt_write(self._terminal, data, len(data))
         if not terminal_get(self._terminal, lib.GHOSTTY_TERMINAL_DATA_VT_GROUND, "bool"):
             self._tame(data)
+        if self._get("COLS") != self.cols:
+            # DECCOLM: a program may not change the size, since the other terminals that show this do not.
+            check(lib.ghostty_terminal_resize(self._terminal, self.cols, self.rows, _CELL_WIDTH, _CELL_HEIGHT))
         return self._answers.take()
 
     def resize(self, rows: int, cols: int) -> bytes:
@@ -218,9 +225,8 @@ class GhosttyEmulator:
         result = lib.ghostty_terminal_continuation_buf(self._terminal, ffi.NULL, 0, size)
         if result == lib.GHOSTTY_OUT_OF_SPACE:
             return
-        ignored = {b"\x1b[": b"\x1b[0<", b"\x1b": b"\x1b"}.get(self._opener[:2])
-        if ignored is None:
-            ignored = b"\x1b_" if self._opener[1:2] in b"]P_^X" else b"\x1b((((("
+        # BEL ends an OSC only. 9999 and "." name nothing that anybody knows.
+        ignored = _IGNORED.get(self._opener, b"\x1b_." if self._opener[1:] in _STRINGS else b"\x1b(((((")
         replacement = b"\x18" + ignored
         lib.ghostty_terminal_vt_write(self._terminal, replacement, len(replacement))
 
