@@ -5,13 +5,17 @@ import { t } from "../i18n.js";
 const SOURCE = "bg-runner-terminal";
 
 export class TerminalFrame {
+  #ready = false;
+
   /** `address` of the frame's page; `on(message)` gets what it says: status, connection, command, exit, lost, leave. */
   constructor(address, name, on) {
     this.element = h("iframe", { src: address, title: t("Terminal {name}", { name }), class: "term-screen" });
     this.on = on;
     this.listen = (event) => {
       if (event.origin !== location.origin || event.source !== this.element.contentWindow) return;
-      if (event.data?.source === SOURCE && typeof event.data.type === "string") this.on(event.data);
+      if (event.data?.source !== SOURCE || typeof event.data.type !== "string") return;
+      if (event.data.type === "ready") this.#beReady();
+      this.on(event.data);
     };
     window.addEventListener("message", this.listen);
   }
@@ -20,9 +24,15 @@ export class TerminalFrame {
     this.element.contentWindow?.postMessage({ source: SOURCE, type, ...fields }, location.origin);
   }
 
+  /** A frame that is still loading gets the focus for its terminal later, unless it has gone elsewhere meanwhile. */
   focus() {
     this.element.focus();
-    this.send("focus");
+    if (this.#ready) this.send("focus");
+  }
+
+  #beReady() {
+    this.#ready = true;
+    if (document.activeElement === this.element) this.send("focus");
   }
 
   remove() {

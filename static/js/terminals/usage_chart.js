@@ -4,7 +4,7 @@ import { bytes, t, tn } from "../i18n.js";
 import { readUsage } from "./api.js";
 
 const INTERVAL = 5_000;
-const POINTS = 60; // five minutes
+const POINTS = 36; // three minutes
 const [WIDTH, HEIGHT] = [72, 20];
 const SVG = "http://www.w3.org/2000/svg";
 
