@@ -52,10 +52,15 @@ def prctl(option: int, argument: int | bytes) -> None:
 
 
 class _Pty(PtyProcess):  # type: ignore[misc]
-    """ptyprocess's destructor sleeps and kills; here the supervisor decides about both. The child sets its own size."""
+    """What of ptyprocess the supervisor needs: `spawn`. The child sets its own size."""
+
+    def __init__(self, pid: int, fd: int) -> None:
+        """Without the buffers for reading and writing, which only the host does."""
+        self.pid = pid
+        self.fd = fd
 
     def __del__(self) -> None:
-        self.fileobj.close()
+        """Not to close, sleep and kill, as ptyprocess's does: the supervisor decides."""
 
     def setwinsize(self, rows: int, cols: int) -> None:
         """The size that `spawn` was given is not the one that the command asked for meanwhile."""
@@ -108,7 +113,7 @@ class Supervisor:
         # The host makes a start time of it: parsing costs memory, and this process has nothing else to parse.
         stat = read_stat(pty.pid).hex().encode()
         socket.send_fds(self._host, [frame(b'{"pid":%d,"stat":"%s"}' % (pty.pid, stat))], [pty.fd])
-        pty.fileobj.close()  # The host's copy of the master is the only one.
+        os.close(pty.fd)  # The host's copy of the master is the only one.
         return True
 
     def _supervise(self) -> None:
