@@ -27,6 +27,7 @@ LABEL_CHARS = 120
 # Where a terminal can begin to read in the middle of a stream: at an escape sequence, or in a new line.
 _SANE_START = re.compile(rb"\n|(?=\x1b)")
 _CONTINUATION = re.compile(rb"[\x80-\xbf]{0,3}")
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def cast_events(
@@ -219,4 +220,4 @@ def _command_line(typed: bytes) -> str:
 
 
 def _line(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _encode(value).encode() + b"\n"
