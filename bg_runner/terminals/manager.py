@@ -46,6 +46,7 @@ WORKERS = 6
 REST_INTERVAL = 30.0
 TIMEOUT_INTERVAL = 300.0  # seed 001: every five minutes
 EXIT_PATIENCE = 5.0
+KILL_TREE_SENDS = (signals.SIGTERM, signals.SIGHUP, signals.SIGCONT, signals.SIGKILL)
 SIGNALS = dict(signals.Signals.__members__)
 T = TypeVar("T")
 
@@ -255,9 +256,9 @@ class TerminalManager:
             return await self._in_thread(self._leftovers(session))
         info = session.info
         started = time.monotonic()
-        if signal is not None:
+        if signal not in (None, *KILL_TREE_SENDS):
             with contextlib.suppress(NotFound, ValueError):
-                await self._in_thread(partial(self._host.signal, session.id, signal))
+                await self._in_thread(partial(self._host.signal, session.id, int(signal or 0)))
             await _until(lambda: not session.is_running, self._settings.stop_grace)
         killed: Killed = await self._in_thread(
             partial(
