@@ -1,10 +1,10 @@
-"""Where the lines of a log begin: the number of newlines before every 64 KB or so, and no line itself."""
+"""Where the lines of a log begin: the number of newlines before every 16 KB or so, and no line itself."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 
-SPACING = 1 << 16
+SPACING = 1 << 14
 
 
 class LineIndex:

@@ -79,7 +79,7 @@ class LineStats:
 class Lines:
     """The last `buffer_lines` lines of the log in `directory`, as far as the log still has them. For any thread.
 
-    What is read costs in proportion to what is returned, plus 64 KB or so; only the first read counts the newlines of
+    What is read costs in proportion to what is returned, plus 16 KB or so; only the first read counts the newlines of
     the buffer. All methods but `follow` raise OSError if the disk fails.
     """
 

@@ -20,6 +20,7 @@ _ESCAPES = re.compile(f"{_CSI}|{_REST}")
 # What moves the cursor within its line or erases there: kept apart by `last_state`, all other sequences go.
 _MOVES = re.compile(rf"([\r\b]|(?:\x1b\[|\x9b)[0-9]*[KCDGPX@])|(?:{_CSI}|{_REST})")
 _HAS_MOVES = re.compile(r"[\r\b]|(?:\x1b\[|\x9b)[0-9]*[DG]")
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 MAX_COLUMN = 1000
 
@@ -148,7 +149,9 @@ def _cells_of(text: str) -> list[str]:
 
 def split_plain(text: str) -> list[str]:
     """What stands before, between and after the newlines of `text`, as it looked last."""
-    text = text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n").rstrip("\r")
+    if "\x1b" in text:
+        text = _COLOURS.sub("", text)  # Mostly there is nothing else, and all lines at once are quicker.
     lines = text.split("\n")
     return lines if _CONTROLS.search(text) is None else [plain_line(line) for line in lines]
 
