@@ -48,6 +48,9 @@ class GhosttyCells:
         self._number = ffi.new("int*")
         self._buffer = ffi.new("uint8_t[]", 64 * 1024)
         self._size = ffi.new("size_t*")
+        self._selection = init_sized("GhosttySelection")
+        self._options = init_sized("GhosttyFormatterTerminalOptions")
+        self._options.trim, self._options.selection = False, self._selection
         # What the cells of a page are, by their 64 bits: the same ones come again and again.
         self._kinds: dict[int, tuple[int, bytes]] = {}
         self._page: Any = None
@@ -84,16 +87,16 @@ class GhosttyCells:
         point = ffi.new("GhosttyPointS*")
         point.tag = self._tag
         point.value.x, point.value.y = col, row
-        ref = init_sized("GhosttyGridRef")
+        ref = ffi.new("GhosttyGridRef*")
+        ref.size = ffi.sizeof("GhosttyGridRef")
         check(_grid_ref(self._terminal, point[0], ref))
         return ref
 
     def format(self, start: Any, end: Any, emit: int = _VT, unwrap: bool = False) -> bytes:
         """The text between two cells, both included. Raises: RuntimeError."""
-        selection = init_sized("GhosttySelection")
-        selection.start, selection.end = start[0], end[0]
-        options = init_sized("GhosttyFormatterTerminalOptions")
-        options.emit, options.unwrap, options.trim, options.selection = emit, unwrap, False, selection
+        options = self._options
+        self._selection.start, self._selection.end = start[0], end[0]
+        options.emit, options.unwrap = emit, unwrap
         formatter = ffi.new("GhosttyFormatter*")
         check(lib.ghostty_formatter_terminal_new(ffi.NULL, formatter, self._terminal, options[0]))
         try:

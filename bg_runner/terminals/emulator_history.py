@@ -1,7 +1,8 @@
 """The scrollback of a libghostty-vt terminal as VT text.
 
-The library's formatter is fast, but when rows of a wrapped line were erased later, it loses rows. So its text is fed
-to a scratch terminal and the result compared; if it differs, the text is made row by row, which is slow but exact.
+The library's formatter is fast, but when rows of a wrapped line were erased later, it loses rows. So if any line
+wraps, its text is fed to a scratch terminal and the result compared; if that differs, the text is made row by row,
+which is slow but exact. Rows with colour but no text, and links, are plain in the scrollback.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ def history_text(terminal: Any, rows: int, cols: int) -> bytes:
     first, last = cells.ref(0, 0), cells.ref(count - 1, cols - 1)
     text = cells.format(first, last, unwrap=True)
     plain = cells.format(first, last, _PLAIN)
-    written = _written(text, plain, rows, cols, count)
+    written: int | None = plain.count(b"\n") + 1
+    if text.count(b"\n") + 1 != written:
+        # Lines have wrapped.
+        written = _written(text, plain, rows, cols, count)
     if written is None:
         return _row_by_row(cells)
     if written == count and cells.wraps(count - 1):

