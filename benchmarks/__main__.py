@@ -19,6 +19,12 @@ PARTS = {
     "memory": "browser_memory",
     "status": "status_load",
     "idle": "idle_tasks",
+    "lines": "line_reads",
+    "throughput": "terminal_throughput",
+    "echo": "terminal_echo",
+    "crowd": "terminal_crowd",
+    "attach": "terminal_attach",
+    "idle-terminals": "terminal_idle",
 }
 
 

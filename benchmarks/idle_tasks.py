@@ -29,7 +29,7 @@ def measure(size: Size) -> list[Row]:
         supervisors = _wait_until_running(server, sessions)
         time.sleep(min(seconds, 6.0))  # the flush that follows the start is not part of being idle
         processes = {"server": [server.process], "host": supervisors[:1], "supervisors": supervisors[1:]}
-        parts = [_percent(processes, seconds) for _ in range(ROUNDS[size])]
+        parts = [cpu_percent(processes, seconds) for _ in range(ROUNDS[size])]
         memory = megabytes(process for group in processes.values() for process in group)
         for session in sessions:
             server.api.stop(session)
@@ -72,7 +72,7 @@ def _living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     return [process for process in processes if process.is_running()]
 
 
-def _percent(groups: dict[str, list[psutil.Process]], seconds: float) -> dict[str, float]:
+def cpu_percent(groups: dict[str, list[psutil.Process]], seconds: float) -> dict[str, float]:
     """Per cent of one core that each group uses in this time."""
     before = {name: sum(map(_cpu_seconds, group)) for name, group in groups.items()}
     began = time.monotonic()

@@ -20,7 +20,8 @@ HEADINGS = ("part", "what is measured", "ours", "peer", "ratio", "aim", "met")
 class Row:
     """One comparison. `ours` and `peer` are every round's value, in `unit`; the table shows their medians.
 
-    `ratio` says how many times better we are than the peer (above 1: better), where smaller values are better.
+    `ratio` says how many times better we are than the peer (above 1: better); smaller values are better unless
+    `more_is_better`.
     `met` is None where there is no aim. `note` explains a row, or why it could not be measured.
     """
 
@@ -34,10 +35,14 @@ class Row:
     met: bool | None = None
     note: str = ""
     more: dict[str, float] = field(default_factory=dict)
+    more_is_better: bool = False
 
     @property
     def ratio(self) -> float | None:
-        return median(self.peer) / median(self.ours) if self.ours and self.peer else None
+        if not self.ours or not self.peer:
+            return None
+        ratio = median(self.peer) / median(self.ours)
+        return 1 / ratio if self.more_is_better else ratio
 
     def cells(self) -> tuple[str, ...]:
         peer = f"{_number(self.peer, self.unit)} {self.peer_name}".strip() if self.peer else "-"
