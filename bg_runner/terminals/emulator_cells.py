@@ -166,6 +166,9 @@ class GhosttyCells:
         if wide in (lib.GHOSTTY_CELL_WIDE_WIDE, lib.GHOSTTY_CELL_WIDE_SPACER_TAIL):
             return _TEXT, b""
         pen = self._pen(ref)
+        if wide == lib.GHOSTTY_CELL_WIDE_SPACER_HEAD:
+            # Where a wide character did not fit: nothing but its background is to be seen.
+            pen = bytes(4) + pen[4:8] + bytes(8)
         return (_UNTOUCHED, b"") if pen == bytes(16) else (_ERASED, pen)
 
     def _link(self, ref: Any) -> bytes:
@@ -191,10 +194,8 @@ class GhosttyCells:
             return False
         last, first = self.ref(row, self._cols - 1), self.ref(row + 1, 0)
         wide = lib.GHOSTTY_CELL_DATA_WIDE
-        return (
-            self._cell_number(last, wide) == lib.GHOSTTY_CELL_WIDE_SPACER_HEAD
-            and self._cell_number(first, wide) == lib.GHOSTTY_CELL_WIDE_WIDE
-        )
+        pushed = self._cell_number(last, wide) == lib.GHOSTTY_CELL_WIDE_SPACER_HEAD
+        return pushed and self._cell_number(first, wide) == int(lib.GHOSTTY_CELL_WIDE_WIDE)
 
     def _row_flag(self, ref: Any, key: int) -> bool:
         check(lib.ghostty_grid_ref_row(ref, self._row))

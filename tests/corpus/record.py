@@ -28,24 +28,24 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
 done
 printf '宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽宽x宽宽\r\n'
 printf '\033[5;40H\033[44m半\033[0m\033[6;39H\033[1@\033[7;41H\033[2P\033[8;20H\033[1;33m覆盖\033[m'
-"""
+"""  # noqa: E501 (shell scripts)
 PROGRESS_SCRIPT = r"""
 for i in $(seq 0 2 100); do
   printf '\r  %% Total  \033[32m[%-50s]\033[0m %3d%% eta 0:%02d' "$(printf '#%.0s' $(seq 0 $((i / 2))))" $i $((59 - i / 2))
 done; printf '\r\n'
 for i in 1 2 3 4 5; do printf 'layer %d: waiting\r\n' $i; done
 for i in $(seq 1 40); do n=$((i % 5 + 1)); printf '\033[%dA\r\033[2Klayer %d: \033[36m%d%%\033[0m\033[%dB\r' $n $((6 - n)) $((i * 2)) $n; done
-"""
+"""  # noqa: E501 (shell scripts)
 FULL_SCRIPT = r"""
 printf 'before the program\r\n\033]0;dashboard\007\033[?1049h\033[?25l\033[?1002h\033[?1006h\033[?2004h\033[?1h\033='
 printf '\033[44m\033[2J\033[H\033[1;37m%-80s\033[0;44m' ' dashboard'
 for i in $(seq 2 20); do printf '\033[%d;3H\033[38;5;%dm\033[48;2;%d;20;60m row %d \033(0lqqqk\033(B\033[0;44m\033[K' $i $((i * 9)) $((i * 12)) $i; done
 printf '\033[5;18r\033[18;1H\r\n\n\nscrolled\033[6;1H\033M\033[2L\033[10;10H\0337\033[12;60Hfull \033[1;4;31mred\033[24m\033[4 q'
-"""
+"""  # noqa: E501 (shell scripts)
 LS_SCRIPT = r"""
 ls --color=always -C -w 80 /usr/bin | head -200
 for i in 1 2 3; do printf 'see \033]8;;https://example.org/%d\033\\\033[4mpage %d 页\033[0m\033]8;;\033\\ and more\r\n' $i $i; done
-"""
+"""  # noqa: E501 (shell scripts)
 SHELL_SCRIPT = r"""
 export PS1='\[\e]0;shell\a\e]133;A\a\e[1;32m\]user@host\[\e[m\]:\[\e[34m\]/src\[\e[m\]$ \[\e]133;B\a\]'
 """

@@ -18,7 +18,7 @@ CORPUS = Path(__file__).parents[1] / "corpus"
 ROWS, COLS = 24, 80
 CUTS = 12
 RECORDINGS = sorted(path.stem for path in CORPUS.glob("*.z"))
-property_test = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+property_test = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def recording(name: str) -> bytes:
