@@ -140,7 +140,8 @@ class TerminalManager:
         self._closing = True
         running = [session for session in self._sessions.values() if session.is_running]
         if kill:
-            await asyncio.gather(*(self.kill(session) for session in running), return_exceptions=True)
+            grace = min(self._settings.stop_grace, self._settings.shutdown_timeout / 2)
+            await asyncio.gather(*(self.kill(one, grace=grace) for one in running), return_exceptions=True)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -247,7 +248,7 @@ class TerminalManager:
 
     # Ending
 
-    async def kill(self, session: TerminalSession, signal: int | None = None) -> Killed:
+    async def kill(self, session: TerminalSession, signal: int | None = None, *, grace: float | None = None) -> Killed:
         """End the whole process tree: first `signal` to the foreground program if given, then as a task is stopped.
 
         The recording stays. The receipt says what is gone and what survived. Raises: HostGone.
@@ -256,15 +257,16 @@ class TerminalManager:
             return await self._in_thread(self._leftovers(session))
         info = session.info
         started = time.monotonic()
+        grace = self._settings.stop_grace if grace is None else grace
         if signal not in (None, *KILL_TREE_SENDS):
             with contextlib.suppress(NotFound, ValueError):
                 await self._in_thread(partial(self._host.signal, session.id, int(signal or 0)))
-            await _until(lambda: not session.is_running, self._settings.stop_grace)
+            await _until(lambda: not session.is_running, grace)
         killed: Killed = await self._in_thread(
             partial(
                 kill_tree,
                 info.supervisor_process,
-                grace=self._settings.stop_grace,
+                grace=grace,
                 main=info.main_process,
                 tag=("BG_RUNNER_TERMINAL_ID", session.id),
             )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -62,7 +63,7 @@ class TerminalSession:
         self.created = record.created
         self.size = Sizing(record.request.rows, record.request.cols)
         self.title = ""
-        self.cwd = record.cwd
+        self._reported_cwd = ""
         self.progress: Message | None = None
         self.info: TerminalInfo | None = None
         self.last_activity = active
@@ -126,6 +127,16 @@ class TerminalSession:
     def size_owner(self) -> str | None:
         """The client whose window the size follows."""
         return self.size.owner
+
+    @property
+    def cwd(self) -> str:
+        """Where it is: as its shell says (OSC 7), else as the kernel says of its main process, else where it began."""
+        if self._reported_cwd:
+            return self._reported_cwd
+        if self.is_running and self.pid:
+            with contextlib.suppress(OSError):
+                return os.readlink(f"/proc/{self.pid}/cwd")  # noqa: PTH115 - the text, not a resolved path
+        return self.record.cwd
 
     @property
     def pid(self) -> int | None:
@@ -268,7 +279,7 @@ class TerminalSession:
         if event.kind == "title":
             self.title = event.text
         elif event.kind == "cwd":
-            self.cwd = event.text
+            self._reported_cwd = event.text
         elif event.kind == "progress":
             self.progress = _progress(event)
         else:

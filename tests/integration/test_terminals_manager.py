@@ -282,3 +282,32 @@ async def test_a_parked_screen_comes_back_exactly(host_dir: Path) -> None:
         assert (await again.snapshot(scrollback=True)).data == direct
         assert (again.rows, again.cols) == (30, 70)
         await manager.remove(again)
+
+
+@in_loop
+async def test_where_it_is_without_its_shells_help(host_dir: Path) -> None:
+    elsewhere = host_dir / "elsewhere"
+    elsewhere.mkdir()
+    async with running(host_dir, shell="/bin/dash") as manager:
+        session = await manager.create(NewTerminal())
+        await session.write(f"cd {elsewhere}\n".encode())
+        await until(lambda: session.cwd == str(elsewhere))
+        await session.write(b"printf '\\033]7;file://host/some%%20where\\007'\n")
+        await until(lambda: session.cwd == "/some where")
+        await manager.remove(session)
+
+
+@in_loop
+async def test_a_server_may_take_its_terminals_with_it(host_dir: Path) -> None:
+    host = HostClient(host_dir)
+    manager = TerminalManager(settings_of(host_dir), host)
+    await manager.start()
+    session = await manager.create(NewTerminal(command="trap '' TERM HUP; echo ready; while :; do sleep 0.1; done"))
+    await wait_text(session, "ready")
+    assert session.pid is not None
+    process = psutil.Process(session.pid)
+    await manager.close(kill=True)
+    host.close()
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    async with running(host_dir) as again:
+        assert again.get(session.id).state == "exited"
