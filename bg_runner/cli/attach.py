@@ -41,6 +41,7 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 AWAY_SECONDS = 300.0
 CLOSE_SECONDS = LAST_KEYS_SECONDS = 2.0
 CTRL_C = b"\x03"
+HUNG_UP = 128 + signal.SIGHUP
 Json = dict[str, Any]
 
 
@@ -109,7 +110,7 @@ class _Attachment:
             over: set[asyncio.Future[Any]] = {following, self._ended}
             await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
             if not self._ended.done():
-                await following
+                await self._explain(following)
             ended = await self._ended
             if self._socket is not None:
                 with contextlib.suppress(TimeoutError):
@@ -119,6 +120,13 @@ class _Attachment:
             self._loop.remove_reader(self._local.input)
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+
+    async def _explain(self, following: asyncio.Task[None]) -> None:
+        """Why the connection is not made again. Raises: as `attach`."""
+        try:
+            await following
+        except OSError as error:
+            self.end(HUNG_UP, f"Your terminal is gone: {error.strerror}.")
 
     def end(self, status: int, message: str) -> None:
         if not self._ended.done():
@@ -133,10 +141,12 @@ class _Attachment:
         while not self._ended.done():
             try:
                 async with self._connect() as self._socket:
-                    delay = FIRST_DELAY
                     self._was_connected = True
+                    connected_since = time.monotonic()
                     await self._talk(self._socket)
                 away_since = time.monotonic()
+                if away_since - connected_since > LONGEST_DELAY:
+                    delay = FIRST_DELAY
             except (ServerNotRunning, InvalidHandshake, OSError, EOFError) as error:
                 problem = _problem(error, self._id)
                 away = time.monotonic() - away_since
@@ -253,7 +263,7 @@ class _Attachment:
         data = self._local.read()
         if not data:
             self._loop.remove_reader(self._local.input)
-            self.end(128 + signal.SIGHUP, "")
+            self.end(HUNG_UP, "")
             return
         if self._hold_timer is not None:
             self._hold_timer.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import signal
 import termios
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.conditions import wait_until
@@ -146,6 +148,44 @@ def test_queries_are_answered_once(server: ServerProcess) -> None:
         assert log.count(b"$y") == 1, log
 
 
+def test_a_large_paste_arrives_whole(server: ServerProcess) -> None:
+    """Also what looks like a report or the detach key, as it may in a file."""
+    line = b"0123456789 \x1d \x1b[?62c\x1b]10;rgb:1\x07\n"
+    paste = b"\x1b[200~" + line * 3000 + b"\x1b[201~"
+    terminal_id = create(server, f"stty raw -echo; echo begin; head -c {len(paste)} | sha256sum; stty sane; exec cat")
+    with attach(server, terminal_id) as person:
+        person.wait_for("begin")
+        left = paste
+        while left:
+            person.look()
+            person.type(left[:1000])
+            left = left[1000:]
+        person.wait_for(hashlib.sha256(paste).hexdigest()[:40], 60)
+
+
+def test_after_a_stop_the_screen_is_drawn_anew(server: ServerProcess) -> None:
+    terminal_id = create(server, "echo begin; exec cat")
+    with attach(server, terminal_id) as person:
+        person.wait_for("begin")
+        person.process.kill(signal.SIGSTOP)
+        wait_until(lambda: psutil.Process(person.process.pid).status() == psutil.STATUS_STOPPED)
+        termios.tcsetattr(person.process.fd, termios.TCSANOW, _cooked(person.process.fd))
+        begin = len(person.shown)
+        person.process.kill(signal.SIGCONT)
+        wait_until(lambda: person.look() and b"begin" in person.shown[begin:])
+        assert not termios.tcgetattr(person.process.fd)[3] & termios.ICANON
+        person.type(f"goes on\r{DETACH}")
+        assert person.end() == 0
+    wait_until(lambda: b"goes on" in log_of(server, terminal_id))
+
+
+def _cooked(descriptor: int) -> list[Any]:
+    """The modes that a shell gives a terminal when a job of it is stopped."""
+    modes = termios.tcgetattr(descriptor)
+    modes[3] |= termios.ICANON | termios.ECHO
+    return modes
+
+
 def test_a_program_that_a_signal_ends(server: ServerProcess) -> None:
     terminal_id = create(server, "echo begin; exec sleep 600")
     with attach(server, terminal_id) as person:
@@ -169,6 +209,18 @@ def test_a_signal_ends_it_and_the_terminal_is_as_it_was(server: ServerProcess, n
         assert termios.tcgetattr(person.process.fd) == before
         assert b"Traceback" not in person.shown
     assert describe(server, terminal_id)["status"] == "running"
+
+
+def test_a_window_that_is_closed_ends_it(server: ServerProcess) -> None:
+    terminal_id = create(server, "while sleep 0.05; do echo on; done")
+    with attach(server, terminal_id) as person:
+        person.wait_for("on")
+        person.process.fileobj.close()
+        wait_until(lambda: not person.process.isalive())
+        assert person.process.exitstatus == 128 + signal.SIGHUP
+    wait_until(lambda: describe(server, terminal_id)["connectedClients"] == 0)
+    assert describe(server, terminal_id)["status"] == "running"
+    server.client.delete(f"/api/terminals/{terminal_id}")
 
 
 def test_a_removed_terminal_ends_it(server: ServerProcess) -> None:
