@@ -132,7 +132,10 @@ class GhosttyEmulator:
         if engine.rstrip(b"\0") != _ENGINE:
             raise ValueError("the dump is of another version of the emulator")
         emulator.check_size(rows, cols)
-        return cls(rows, cols, scrollback, _decode(data[_HEAD.size :], history=True))
+        loaded = cls(rows, cols, scrollback, _decode(data[_HEAD.size :], history=True))
+        if (loaded._get("ROWS"), loaded._get("COLS")) != (rows, cols):
+            raise ValueError("the dump is broken")
+        return loaded
 
     def feed(self, data: bytes) -> bytes:
         lib.ghostty_terminal_vt_write(self._terminal, data, len(data))

@@ -101,7 +101,8 @@ RECORDINGS: dict[str, tuple[list[str], list[bytes]]] = {
 def prepare(work: Path) -> None:
     """Files to show; always the same."""
     code = "".join(
-        f'class Thing{i}:\n    """Docs {i}."""\n\n    def method(self, x: int = {i}) -> str:\n        return f"{{self}} {{x}}"  # {"long " * (i % 30)}\n\n'
+        f'class Thing{i}:\n    """Docs {i}."""\n\n    def method(self, x: int = {i}) -> str:\n'
+        f'        return f"{{self}} {{x}}"  # {"long " * (i % 30)}\n\n'
         for i in range(60)
     )
     (work / "code.py").write_text(code)

