@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.conftest import AXE, log_in, shell_task
+from tests.e2e.terminals import terminal_maker
 from tests.integration.server import ServerProcess
+from tests.integration.terminal_calls import Terminal
 
 Scheme = Literal["light", "dark"]
 
@@ -51,6 +53,36 @@ def empty(live_server: ServerProcess) -> str:
     return f"/s/{live_server.session()}"
 
 
+@pytest.fixture(scope="module")
+def look_terminals(live_server: ServerProcess) -> Iterator[dict[str, Terminal]]:
+    """One terminal with progress, one in a group with a long name, one that has ended."""
+    with terminal_maker(live_server) as make:
+        made = {
+            "running": make(name="build", command="printf '\\033]9;4;1;45\\007'; cat"),
+            "group": make(
+                name="a-very-long-name-without-any-space-" * 2, group="a group with a long name", command="cat"
+            ),
+            "ended": make(name="over", command="printf '\\033[31mcolour\\033[0m\\n'; exit 3"),
+        }
+        made["ended"].ended()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def terminals(live_server: ServerProcess, look_terminals: dict[str, Terminal]) -> str:
+    return f"/s/{live_server.session()}#terminals/{look_terminals['running'].id}"
+
+
+@pytest.fixture(scope="module")
+def ended_terminal(look_terminals: dict[str, Terminal]) -> str:
+    return f"/t/{look_terminals['ended'].id}"
+
+
+@pytest.fixture(scope="module")
+def replay(ended_terminal: str) -> str:
+    return f"{ended_terminal}/replay"
+
+
 def workspace_ready(page: Page) -> None:
     expect(page.locator("#freshness")).to_have_attribute("data-state", "fresh")
     expect(page.locator("#welcome, #task-list > li").first).to_be_attached()
@@ -71,7 +103,39 @@ def click(selector: str) -> Callable[[Page], None]:
     return act
 
 
-VIEWS: dict[str, tuple[str, Callable[[Page], None]]] = {
+def front(page: Page) -> Locator:
+    """The panel of the terminal in front, connected."""
+    panel = page.locator(".term-panel:not([hidden])")
+    expect(panel.frame_locator("iframe").locator("body")).to_have_attribute("data-connection", "connected")
+    expect(panel.locator(".term-tag").first).to_be_visible()
+    return panel
+
+
+def share_dialog(page: Page) -> None:
+    front(page).get_by_role("button", name="Share").click()
+    page.get_by_role("dialog").get_by_role("button", name="Make a link").click()
+    expect(page.get_by_role("dialog").get_by_role("listitem").first).to_contain_text("nobody connected")
+
+
+def close_dialog(page: Page) -> None:
+    front(page).get_by_role("button", name="More for this terminal").click()
+    page.locator(".menu").get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def new_terminal_dialog(page: Page) -> None:
+    front(page)
+    page.get_by_role("button", name="New terminal").click()
+    page.get_by_role("dialog").get_by_text("More", exact=True).click()
+
+
+def replay_ready(page: Page) -> None:
+    page.get_by_label("Search in the output").fill("colour")
+    expect(page.locator("#hits button").first).to_be_visible()
+    expect(page.locator("#player .ap-player")).to_be_visible()
+
+
+VIEWS: dict[str, tuple[str, Callable[[Page], object]]] = {
     "empty": ("empty", workspace_ready),
     "finished": ("finished", workspace_ready),
     "browser form": ("finished", click("#task-list li:nth-child(1) .open")),
@@ -82,6 +146,12 @@ VIEWS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "link": ("finished", click("#link-button")),
     "log": ("finished", click(".row-actions button")),
     "screenshots": ("finished", click(".frame")),
+    "terminals": ("terminals", front),
+    "new terminal": ("terminals", new_terminal_dialog),
+    "close terminal": ("terminals", close_dialog),
+    "share terminal": ("terminals", share_dialog),
+    "terminal alone": ("ended_terminal", front),
+    "replay": ("replay", replay_ready),
     "login": ("/login", lambda page: None),
     "not found": ("/s/00000000-0000-4000-8000-000000000000", lambda page: None),
     "demo shop": ("/demo/", lambda page: expect(page.locator(".teas li")).to_have_count(6)),

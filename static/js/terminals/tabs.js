@@ -62,7 +62,7 @@ export class TerminalTabs {
       },
       icon("edit"),
     );
-    const head = h("div", { class: "term-group-head" }, h("h3", {}, fold), rename);
+    const head = h("div", { class: "term-group-head" }, h("h2", {}, fold), rename);
     return { section: h("div", { class: "term-group", dataset: { group: name } }, head, list), list, fold, count };
   }
 
