@@ -314,8 +314,9 @@ class TerminalManager:
     def _note_end(self, session: TerminalSession) -> None:
         try:
             save_record(session.directory, session.record)
-            self._host.forget(session.id)
-        except (StorageFailed, HostGone, Conflict) as error:
+            with contextlib.suppress(HostGone):  # A host that is gone has forgotten it.
+                self._host.forget(session.id)
+        except (StorageFailed, Conflict) as error:
             # The host's index says the same; the next start finds it there.
             log.warning("the end of terminal %s could not be noted: %s", session.id, error.message)
 
