@@ -16,6 +16,7 @@ import select
 import selectors
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -29,7 +30,7 @@ _ANSWER = struct.Struct("=bi")
 
 
 class ForkServer:
-    """The host's side. `on_ended` is called with the pid of each supervisor that ended, never from within `fork`."""
+    """The host's side. `on_ended` is called with the pid of each supervisor that ended, also from within `fork`."""
 
     def __init__(
         self,
@@ -37,13 +38,11 @@ class ForkServer:
         soft_file_limit: int,
         selector: selectors.BaseSelector,
         on_ended: Callable[[int], None],
-        call_later: Callable[[float, Callable[[], None]], None],
     ) -> None:
         self._key = key
         self._soft_file_limit = soft_file_limit
         self._selector = selector
         self._on_ended = on_ended
-        self._call_later = call_later
         self._socket: socket.socket | None = None
         self._unread = b""
 
@@ -54,7 +53,7 @@ class ForkServer:
                 connection = self._connected()
                 socket.send_fds(connection, [b"f"], [link.fileno()])
                 kind, number = self._answer(connection)
-            except (ConnectionError, TimeoutError):
+            except (ConnectionError, TimeoutError, BlockingIOError):
                 self._leave()  # Somebody killed or stopped it: use another one.
                 continue
             if kind == REFUSED:
@@ -65,33 +64,47 @@ class ForkServer:
     def _connected(self) -> socket.socket:
         if self._socket is None:
             ours, theirs = socket.socketpair()
-            with theirs:
+            try:
                 if os.fork() == 0:
                     _serve(theirs, self._key, self._soft_file_limit)
-            ours.settimeout(PATIENCE)
+            except OSError:
+                ours.close()
+                raise
+            finally:
+                theirs.close()
+            ours.setblocking(False)
             self._selector.register(ours, selectors.EVENT_READ, lambda _: self._hear(ours))
             self._socket = ours
         return self._socket
 
     def _answer(self, connection: socket.socket) -> tuple[int, int]:
-        """The next answer; what ended meanwhile is reported later."""
-        while True:
+        """The answer to what was asked. What ended before is told first: the pid may be the same."""
+        answer = None
+        poll = select.poll()
+        poll.register(connection, select.POLLIN)
+        while answer is None:
+            if not poll.poll(PATIENCE * 1000):
+                raise TimeoutError
             for kind, number in self._receive(connection):
-                if kind != ENDED:
-                    return kind, number
-                self._call_later(0.0, lambda pid=number: self._on_ended(pid))  # type: ignore[misc]
+                if kind == ENDED:
+                    self._on_ended(number)
+                else:
+                    answer = kind, number
+        return answer
 
     def _hear(self, connection: socket.socket) -> None:
-        """Something was said unasked."""
+        """Something was said unasked, unless `fork` has heard it meanwhile."""
         try:
             for _, number in self._receive(connection):
                 self._on_ended(number)
+        except BlockingIOError:
+            pass
         except OSError:
             if connection is self._socket:
                 self._leave()
 
     def _receive(self, connection: socket.socket) -> list[tuple[int, int]]:
-        """What was said since, an answer last. Raises: ConnectionError, TimeoutError."""
+        """What was said since. Raises: ConnectionError, BlockingIOError."""
         data = connection.recv(4096)
         if not data:
             raise ConnectionResetError
@@ -121,6 +134,8 @@ def _serve(host: socket.socket, key: str, soft_file_limit: int) -> NoReturn:
                     _report_ended(host)
                 else:
                     _fork_one(host, key, soft_file_limit)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
     finally:
         os._exit(1)
 

@@ -46,7 +46,7 @@ class Spawner:
         self._links: dict[int, Channel[Terminal]] = {}
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        self._fork_server = ForkServer(self._key, soft, selector, self.ended, call_later)
+        self._fork_server = ForkServer(self._key, soft, selector, self.ended)
 
     def prepare(self) -> None:
         """Have a spare supervisor. Without one (no more processes allowed) the next spawn tries again."""
@@ -85,7 +85,7 @@ class Spawner:
         """A process ended; if it was a supervisor, hear its last words."""
         link = self._links.pop(pid, None)
         if link is not None:
-            link.finish()
+            self._call_later(0.0, link.finish)  # Not in the middle of a fork.
 
     def _take(self) -> tuple[ProcessId, Channel[Terminal]]:
         if self._spare is None or self._spare[1].closed:

@@ -400,34 +400,6 @@ def test_a_client_of_the_future_is_answered_in_our_version(host_dir: Path, host:
     assert host.list() == ()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_thousand_terminals_leave_nothing_behind(host: HostClient) -> None:
-    process = host_process(host.data_dir)
-    assert process is not None
-    run(host, "first", "true")
-    host.forget("first", delete_log=True)
-
-    def settled() -> tuple[int, int, int] | None:
-        """Descriptors of the host, its children (fork server, spare supervisor with PTY child), threads here."""
-        children = process.children(recursive=True)
-        return (process.num_fds(), len(children), threading.active_count()) if len(children) == 3 else None
-
-    before = wait_until(settled)
-    ours = psutil.Process().num_fds()
-
-    def one(number: int) -> None:
-        spawn(host, f"t{number}", "/bin/true")
-        assert host.wait(f"t{number}", 60)
-        host.forget(f"t{number}", delete_log=True)
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(one, range(1000)))
-    wait_until(lambda: settled() == before)
-    assert psutil.Process().num_fds() == ours
-    assert list((host.data_dir / "terminals").iterdir()) == []
-
-
 def test_idle_terminals_cost_no_processor_and_little_memory(host: HostClient) -> None:
     for number in range(100):
         spawn(host, f"t{number}", "/bin/sleep", "1000", env=ENV)
