@@ -188,7 +188,9 @@ class ScreenKeeper:
         while True:
             while self._resizes and self._resizes[0].cursor <= self._fed:
                 resize = self._resizes.popleft()
-                emulator.resize(resize.rows, resize.cols)
+                report = emulator.resize(resize.rows, resize.cols)
+                if report and resize.cursor >= self._live_from:
+                    self._found.append(Fed(report, []))
             target = self._resizes[0].cursor if self._resizes else end
             if self._fed >= target:
                 return
