@@ -179,6 +179,7 @@ def test_a_full_screen_program_looks_the_same_after_a_reconnect(browser: Browser
     own_server.kill()
     expect(page.locator("#connection")).to_contain_text("Reconnecting")
     own_server.start()
+    page.evaluate("dispatchEvent(new Event('online'))")  # does not wait for the next try
     is_connected(page)
     assert cells(page) == before
     page.reload()  # from nothing: a snapshot, no output

@@ -64,5 +64,9 @@ function key(label, title, act) {
   const stay = (event) => event.preventDefault();
   // A screen reader reads the letters on a key (WCAG 2.5.3), and the title where there is only an arrow.
   const names = { title: label === title ? null : title, "aria-label": /\p{Letter}/u.test(label) ? null : title };
-  return h("button", { type: "button", class: "key", tabindex: -1, ...names, on: { pointerdown: stay, mousedown: stay, click: act } }, label);
+  return h(
+    "button",
+    { type: "button", class: "key", tabindex: -1, ...names, on: { pointerdown: stay, mousedown: stay, click: act } },
+    label,
+  );
 }

@@ -2,7 +2,8 @@
 import { copyText } from "../clipboard.js";
 import { byId } from "../dom.js";
 import { announce } from "../feedback.js";
-import { t } from "../i18n.js";
+import { t, translateServerText } from "../i18n.js";
+import { Acks } from "./acks.js";
 import { clientName } from "./client_name.js";
 import { Connection } from "./connection.js";
 import { hostPage } from "./host_page.js";
@@ -14,7 +15,7 @@ import { OUTPUT, SCREEN, SCREEN_WITH_SCROLLBACK, ack, askForSnapshot, resize } f
 import { Renderer } from "./renderer.js";
 import { searchBar } from "./search_bar.js";
 import { Session } from "./session.js";
-import { shortcutOf } from "./shortcuts.js";
+import { shareKeyboard } from "./shortcuts.js";
 import { Sizing } from "./sizing.js";
 import { hint, showBadges, showConnection, showEnd } from "./status_bar.js";
 import { Stream } from "./stream.js";
@@ -23,9 +24,6 @@ import { followTheme } from "./theme.js";
 import { toolButtons } from "./tool_buttons.js";
 import { scrollByTouch } from "./touch.js";
 import { Typing } from "./typing.js";
-
-const ACK_EVERY = 128 * 1024; // bytes
-const ACK_IDLE = 50; // ms
 
 const { terminal: id, share, name } = document.body.dataset;
 const place = byId("terminal");
@@ -40,7 +38,11 @@ const host = hostPage(id, {
   visible: ({ visible }) => setVisible(Boolean(visible)),
 });
 const session = new Session(host.post);
-const stream = new Stream(term, { onParsed: parsed, onGap: () => connection.send(askForSnapshot()) });
+const stream = new Stream(term, {
+  onParsed: (cursor) => acks.parsed(cursor),
+  onGap: () => connection.send(askForSnapshot()),
+});
+const acks = new Acks((cursor) => connection.send(ack(cursor)));
 const connection = new Connection(address, `/api/terminals/${id}${share && `?share=${share}`}`);
 const sizing = new Sizing(term, fit, place, {
   font: preferences.fontSize(),
@@ -60,19 +62,6 @@ function address() {
 
 // --- what the server sends
 
-let acknowledged = 0;
-let ackTimer = 0;
-
-function parsed(cursor) {
-  const tell = () => {
-    acknowledged = cursor;
-    connection.send(ack(cursor));
-  };
-  clearTimeout(ackTimer);
-  if (cursor - acknowledged >= ACK_EVERY || cursor < acknowledged) tell();
-  else ackTimer = setTimeout(tell, ACK_IDLE);
-}
-
 connection.addEventListener("frame", ({ detail: { kind, cursor, payload } }) => {
   if (kind === OUTPUT) stream.output(cursor, payload);
   else if (kind === SCREEN || kind === SCREEN_WITH_SCROLLBACK) stream.snapshot(cursor, payload);
@@ -82,7 +71,7 @@ connection.addEventListener("message", ({ detail: message }) => {
   if (message.type === "resize") {
     stream.resize(message.rows, message.cols);
     session.setOwner(message.owner);
-  } else if (message.type === "error") hint(message.message);
+  } else if (message.type === "error") hint(translateServerText(message.hint || message.message));
   else session.take(message);
 });
 
@@ -136,7 +125,10 @@ function copy() {
 
 function copyScreen() {
   const buffer = term.buffer.active;
-  const rows = Array.from({ length: term.rows }, (_, row) => buffer.getLine(buffer.viewportY + row)?.translateToString(true) ?? "");
+  const rows = Array.from(
+    { length: term.rows },
+    (_, row) => buffer.getLine(buffer.viewportY + row)?.translateToString(true) ?? "",
+  );
   copyText(rows.join("\n").trimEnd());
 }
 
@@ -165,32 +157,14 @@ function setVisible(visible) {
   if (visible) sizing.layout();
 }
 
-const MODIFIERS = new Set(["Control", "Shift", "Alt", "Meta"]);
-
-// What returns false here is not for the shell; the browser and the listener below still get it.
-term.attachCustomKeyEventHandler((event) => {
-  if (shortcutOf(event)) return false;
-  if (event.type === "keydown" && mark.take(event)) return false;
-  if (mark.active) return false;
-  if (typing.mayType) return true;
-  // Without a shell behind it, Tab is the page's again.
-  if (event.type === "keydown" && event.key !== "Tab" && !MODIFIERS.has(event.key) && !event.metaKey) typing.refuse();
-  return event.shiftKey && event.key.startsWith("Page");
-});
-
-document.addEventListener("keydown", (event) => {
-  const action = shortcutOf(event);
-  if (!action || document.querySelector("dialog[open]")) return;
-  if (action === "paste") return; // the browser makes a paste event of it
-  event.preventDefault();
-  act[action]();
-});
+shareKeyboard(term, { act, mark, typing });
 
 // --- what is shown
 
 function update() {
   const { rows, cols } = term;
-  showBadges({ ...session, matches: sizing.matches, rows, cols }, takeSize);
+  const matches = sizing.matches || connection.state !== "connected";
+  showBadges({ ...session, matches, rows, cols }, takeSize);
   showEnd(session);
   tools.update();
   term.options.disableStdin = session.mode === "view" || !session.running;

@@ -21,7 +21,8 @@ export class MarkMode {
   enter() {
     const { active } = this.#term.buffer;
     this.active = true;
-    this.#caret = this.#anchor = (active.baseY + active.cursorY) * this.#term.cols + Math.min(active.cursorX, this.#term.cols - 1);
+    this.#caret = this.#anchor =
+      (active.baseY + active.cursorY) * this.#term.cols + Math.min(active.cursorX, this.#term.cols - 1);
     this.#draw();
     this.#show(t("Arrows move, Shift extends, Enter copies, Escape ends."));
   }

@@ -29,7 +29,12 @@ export async function pasteText(term, text) {
   const answer = await ask(question(text, { controls, lines, runs }));
   if (answer === "as-is") term.paste(text);
   else if (answer === "clean") term.paste(withoutControls(text));
-  else if (answer === "one-line") term.paste(withoutControls(text).trim().replace(/\s*[\r\n]+\s*/g, " "));
+  else if (answer === "one-line")
+    term.paste(
+      withoutControls(text)
+        .trim()
+        .replace(/\s*[\r\n]+\s*/g, " "),
+    );
   term.focus();
 }
 
@@ -40,7 +45,11 @@ function question(text, { controls, lines, runs }) {
   }
   if (controls) {
     parts.push(
-      tn(controls, "The text holds {n} control character, which a terminal obeys.", "The text holds {n} control characters, which a terminal obeys."),
+      tn(
+        controls,
+        "The text holds {n} control character, which a terminal obeys.",
+        "The text holds {n} control characters, which a terminal obeys.",
+      ),
     );
   }
   const answers = [{ value: "", label: t("Cancel") }];
@@ -58,7 +67,11 @@ function preview(text) {
   const lines = visible(text).split(/\r\n|\r|\n/);
   const shown = lines.slice(0, PREVIEW_LINES).map((line) => line.slice(0, PREVIEW_COLUMNS));
   if (lines.length > PREVIEW_LINES) shown.push("…");
-  return h("pre", { class: "paste-preview", tabindex: 0, role: "region", "aria-label": t("The text") }, shown.join("\n"));
+  return h(
+    "pre",
+    { class: "paste-preview", tabindex: 0, role: "region", "aria-label": t("The text") },
+    shown.join("\n"),
+  );
 }
 
 /** Paste from a button: the clipboard if the browser lets it be read, else a field to paste into. */

@@ -1,8 +1,8 @@
 // What a program asks its terminal is answered once, by the server. A browser that answered too would put the answer
-// into the shell as if it had been typed, most of all when old output is shown again. So every question is dropped here.
+// into the shell as if it had been typed, most of all when old output is shown again. So questions are dropped here.
 
-// CSI sequences that ask: DA1, DA2, DA3, DSR, DECDSR, DECRQM (ANSI, private), XTVERSION, DECREQTPARM, DECRQPSR, DECRQCRA,
-// the kitty keyboard's query, DECRQTSR.
+// CSI sequences that ask: DA1, DA2, DA3, DSR, DECDSR, DECRQM (ANSI, private), XTVERSION, DECREQTPARM, DECRQPSR,
+// DECRQCRA, the kitty keyboard's query, DECRQTSR.
 const ASKING = [
   { final: "c" },
   { prefix: ">", final: "c" },

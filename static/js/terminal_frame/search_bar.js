@@ -8,7 +8,14 @@ const SETTLE = 120; // ms after the last letter
 /** The bar; returns {open, close, isOpen}. Enter and Shift+Enter go on and back, Escape closes. */
 export function searchBar(term, search, { mostMatches }) {
   const bar = byId("search-bar");
-  const field = h("input", { type: "search", "aria-label": t("Search in the terminal"), placeholder: t("Search"), spellcheck: "false", autocomplete: "off", autocapitalize: "off" });
+  const field = h("input", {
+    type: "search",
+    "aria-label": t("Search in the terminal"),
+    placeholder: t("Search"),
+    spellcheck: "false",
+    autocomplete: "off",
+    autocapitalize: "off",
+  });
   const count = h("output", { class: "numbers soft small", "aria-live": "polite" });
   const matchCase = toggle("Aa", t("Match case"));
   const regex = toggle(".*", t("Regular expression"));
@@ -28,7 +35,12 @@ export function searchBar(term, search, { mostMatches }) {
       setText(count, t("Not a regular expression"));
       return;
     }
-    const options = { regex: regex.pressed, caseSensitive: matchCase.pressed, decorations: matchColours(), incremental };
+    const options = {
+      regex: regex.pressed,
+      caseSensitive: matchCase.pressed,
+      decorations: matchColours(),
+      incremental,
+    };
     const found = backwards ? search.findPrevious(field.value, options) : search.findNext(field.value, options);
     if (!found) setText(count, t("No match"));
   };
@@ -86,7 +98,11 @@ export function searchBar(term, search, { mostMatches }) {
 }
 
 function toggle(text, title) {
-  const element = h("button", { type: "button", class: "button quiet square small toggle", "aria-pressed": "false", title, "aria-label": title }, text);
+  const element = h(
+    "button",
+    { type: "button", class: "button quiet square small toggle", "aria-pressed": "false", title, "aria-label": title },
+    text,
+  );
   element.addEventListener("click", () => element.setAttribute("aria-pressed", String(element.ariaPressed !== "true")));
   return {
     element,

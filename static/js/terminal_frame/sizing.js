@@ -60,7 +60,7 @@ export class Sizing {
       size = Math.max(SMALLEST_SCALED, Math.min(size - 0.5, Math.floor(size * scale * 2) / 2));
     }
     this.#host.classList.toggle("too-small", !this.#holds(this.#roomAt(size)));
-    this.#host.classList.toggle("scaled", size !== this.#font);
+    this.#host.classList.toggle("partial", room.cols > this.#term.cols || room.rows > this.#term.rows);
     const key = `${room.rows}x${room.cols}`;
     if (key !== this.#told) {
       this.#told = key;

@@ -10,7 +10,11 @@ const LOST_REASONS = {
 };
 
 const loginLink = () =>
-  h("a", { class: "button small", href: `/login?next=${encodeURIComponent(location.pathname)}`, target: "_top" }, t("Log in"));
+  h(
+    "a",
+    { class: "button small", href: `/login?next=${encodeURIComponent(location.pathname)}`, target: "_top" },
+    t("Log in"),
+  );
 
 /** `connection` (see connection.js) as words; counts down to the next try. */
 export function showConnection(connection) {
@@ -25,11 +29,13 @@ export function showConnection(connection) {
     document.body.dataset.connection = state;
     if (state === "connected") place.replaceChildren();
     else if (state === "connecting") place.replaceChildren(t("Connecting"));
-    else if (state === "reconnecting") place.replaceChildren(icon("retry"), h("strong", {}, t("Reconnecting")), wait, again);
+    else if (state === "reconnecting")
+      place.replaceChildren(icon("retry"), h("strong", {}, t("Reconnecting")), wait, again);
     else place.replaceChildren(icon("warning"), ...LOST_REASONS[reason]());
     tick();
     if (state === "connected" && before === "reconnecting") announce(t("Connected again."));
-    else if (state !== before && state !== "connected") announce(place.querySelector("strong")?.textContent ?? place.textContent);
+    else if (state !== before && state !== "connected")
+      announce(place.querySelector("strong")?.textContent ?? place.textContent);
     before = state;
   };
   connection.addEventListener("state", ({ detail }) => show(detail));

@@ -12,7 +12,7 @@ export class Stream {
   #waiting = []; // what comes after a resize that has to wait for the parser
   #lost = false;
 
-  /** `onParsed(cursor, idle)` after each parsed write; `onGap()` when bytes are missing: a snapshot is needed. */
+  /** `onParsed(cursor)` after each parsed write; `onGap()` when bytes are missing: a snapshot is needed. */
   constructor(term, { onParsed, onGap }) {
     this.#term = term;
     this.#onParsed = onParsed;
@@ -66,7 +66,7 @@ export class Stream {
     this.#term.write(data, () => {
       this.#unparsed -= 1;
       while (!this.#unparsed && this.#waiting.length) this.#waiting.shift()();
-      this.#onParsed(end, !this.#unparsed);
+      this.#onParsed(end);
     });
   }
 }

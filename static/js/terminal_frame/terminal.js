@@ -59,7 +59,7 @@ export function bufferText(term) {
   return lines.join("\n").trimEnd();
 }
 
-/** The screen as a list of rows, each a list of cells [characters, width, colour, background, flags], and where the cursor is. */
+/** The screen as rows of cells [characters, width, colour, background, flags], and where the cursor is: [row, column]. */
 export function screenCells(term) {
   const buffer = term.buffer.active;
   const rows = [];

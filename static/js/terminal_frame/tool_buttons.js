@@ -4,10 +4,17 @@ import { openMenu } from "../dialogs.js";
 import { t } from "../i18n.js";
 import { LEAVE_KEY, showShortcuts } from "./shortcuts.js";
 
-/** `act` holds what the buttons do: search, copy, copyScreen, paste, mark, larger, smaller, defaultSize, screenReader. */
+/** `act`: what the buttons do, search, copy, copyScreen, paste, mark, larger, smaller, defaultSize, screenReader. */
 export function toolButtons(act, { readsAloud, mayType }) {
   const quiet = "quiet square small";
-  const more = button({ title: t("More"), glyph: "more", kind: quiet, id: "more-button", "aria-haspopup": "menu", on: () => openMore() });
+  const more = button({
+    title: t("More"),
+    glyph: "more",
+    kind: quiet,
+    id: "more-button",
+    "aria-haspopup": "menu",
+    on: () => openMore(),
+  });
   const openMore = () =>
     openMenu(more, [
       { label: t("Copy what is shown"), glyph: "copy", on: act.copyScreen },
@@ -24,7 +31,13 @@ export function toolButtons(act, { readsAloud, mayType }) {
     ]);
   byId("tools").append(
     button({ title: t("Search (Ctrl+Shift+F)"), glyph: "search", kind: quiet, id: "search-button", on: act.search }),
-    button({ title: t("Copy the selection (Ctrl+Shift+C)"), glyph: "copy", kind: quiet, id: "copy-button", on: act.copy }),
+    button({
+      title: t("Copy the selection (Ctrl+Shift+C)"),
+      glyph: "copy",
+      kind: quiet,
+      id: "copy-button",
+      on: act.copy,
+    }),
     button({ title: t("Paste (Ctrl+Shift+V)"), glyph: "paste", kind: quiet, id: "paste-button", on: act.paste }),
     more,
   );

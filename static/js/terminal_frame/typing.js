@@ -6,7 +6,7 @@ const encoder = new TextEncoder();
 
 /** `data` in parts of at most LONGEST units, none of which ends in the middle of a surrogate pair. */
 function* parts(data) {
-  for (let at = 0; at < data.length; ) {
+  for (let at = 0; at < data.length;) {
     let end = Math.min(data.length, at + LONGEST);
     if (end < data.length && /[\ud800-\udbff]/.test(data[end - 1])) end -= 1;
     yield data.slice(at, end);
