@@ -39,6 +39,7 @@ class Channel(Generic[Owner]):
         self.owner: Owner | None = None
         self.descriptors: deque[int] = deque()
         self.closed = False
+        self._deaf = False
         self._socket = connection
         self._selector = selector
         self._on_message = on_message
@@ -56,7 +57,7 @@ class Channel(Generic[Owner]):
 
     def send_frame(self, frame: bytes, descriptors: Sequence[int] = ()) -> None:
         """Like `send`, of a message that is encoded already."""
-        if self.closed:
+        if self.closed or self._deaf:
             return
         if not self._queue and not descriptors:
             frame = self._send_now(frame)
@@ -77,10 +78,7 @@ class Channel(Generic[Owner]):
         self._socket.close()
         while self.descriptors:
             os.close(self.descriptors.popleft())
-        for _, copies in self._queue:
-            for copy in copies:
-                os.close(copy)
-        self._queue.clear()
+        self._drop_queue()
         self._on_close(self)
 
     def finish(self) -> None:
@@ -88,6 +86,13 @@ class Channel(Generic[Owner]):
         while not self.closed and self._receive():
             pass
         self.close()
+
+    def _drop_queue(self) -> None:
+        for _, copies in self._queue:
+            for copy in copies:
+                os.close(copy)
+        self._queue.clear()
+        self._queued = 0
 
     def _ready(self, events: int) -> None:
         if not self.closed and events & selectors.EVENT_WRITE:
@@ -117,8 +122,9 @@ class Channel(Generic[Owner]):
         except BlockingIOError:
             pass
         except OSError:
-            self.close()  # EPIPE, ECONNRESET: a peer that was killed with data unread.
-            return
+            # EPIPE, ECONNRESET: the peer has left. What it said before is still to be read, and then the end.
+            self._drop_queue()
+            self._deaf = True
         self._listen_for(selectors.EVENT_READ | (selectors.EVENT_WRITE if self._queue else 0))
 
     def _listen_for(self, events: int) -> None:

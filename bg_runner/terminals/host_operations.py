@@ -98,6 +98,9 @@ class Operations:
                 terminal = self._host.spawner.spawn(request)
             except OSError as error:
                 raise OperationError(OperationError.SPAWN_FAILED, f"no process could be started: {error}") from error
+            if terminal.link is None:
+                terminal.log.close()
+                raise OperationError(OperationError.SPAWN_FAILED, "its supervisor did not take the command")
             self._host.terminals[terminal.id] = terminal
             self._host.stopping = False
         if terminal.pid:

@@ -90,6 +90,18 @@ def test_a_command_that_cannot_start_is_a_clear_error(
     assert ended.code == 0
 
 
+def test_commands_that_cannot_start_are_all_answered(host: HostClient) -> None:
+    """The supervisor may have failed and left before the host has told it all that it wanted to."""
+    with ThreadPoolExecutor(4) as pool:
+        spawns = [pool.submit(spawn, host, f"t{number}", "no-such-program", "x") for number in range(60)]
+        for pending in spawns:
+            with pytest.raises(SpawnFailed, match="was not found"):
+                pending.result()
+    with pytest.raises(SpawnFailed):
+        spawn(host, "t", "/bin/echo", "x" * (12 << 20))  # More than the host queues for a supervisor.
+    assert host.list() == ()
+
+
 @pytest.mark.parametrize(
     "request_",
     [
