@@ -49,34 +49,36 @@ function leaveFrame() {
 }
 
 function showGone() {
+  showEnd(t("This terminal has been removed"), t("Its program has ended and its recording is deleted."));
+}
+
+function showEnd(title, words) {
   panel?.remove();
   store.watch(false);
   byId("terminal").replaceChildren(
-    h(
-      "div",
-      { class: "term-welcome" },
-      h("h1", {}, t("This terminal has been removed")),
-      h("p", { class: "lead" }, t("Its program has ended and its recording is deleted.")),
-    ),
+    h("div", { class: "term-welcome" }, h("h1", {}, title), h("p", { class: "lead" }, words)),
   );
+  announce(title);
 }
 
 store.addEventListener("change", draw);
 store.addEventListener("error", ({ detail: error }) => {
   if (!error) return banner("connection", null);
-  if (error.status === 404 || error.status === 403) return panel && !isGuest ? showGone() : showRefused(error);
+  if (isGuest && [401, 403, 404].includes(error.status))
+    return showEnd(
+      t("This share link does not hold any more"),
+      t("It was taken back or has expired. Ask for a new one."),
+    );
+  if (error.status === 404) return showGone();
   const { title, message, hint } = errorWords(error);
-  banner("connection", notice("warn", title, [message, hint].filter(Boolean).join(" ")));
-});
-
-function showRefused(error) {
-  const { title, message, hint } = errorWords(error);
-  panel?.remove();
-  store.watch(false);
-  byId("terminal").replaceChildren(
-    h("div", { class: "term-welcome" }, h("h1", {}, title), h("p", { class: "lead" }, message), h("p", {}, hint)),
+  const next = encodeURIComponent(location.pathname);
+  const login =
+    error.status === 401 && h("a", { class: "button small primary", href: `/login?next=${next}` }, t("Log in"));
+  banner(
+    "connection",
+    notice("warn", title, login ? "" : [message, hint].filter(Boolean).join(" "), ...(login ? [login] : [])),
   );
-}
+});
 
 /** Back to the workspace that this browser saw last, instead of making a new one. */
 const last = plainRemembered("last");

@@ -83,11 +83,17 @@ export class TerminalPanel {
         button({
           title: t("Share"),
           glyph: "link",
-          kind: "quiet square",
+          kind: "quiet square wide-only",
           on: () => this.actions.share(this.#terminal),
         }),
       !this.alone &&
-        linkButton({ title: t("Open alone in a tab"), glyph: "external", href: pageUrl(this.id), newTab: true }),
+        linkButton({
+          title: t("Open alone in a tab"),
+          glyph: "external",
+          kind: "quiet square wide-only",
+          href: pageUrl(this.id),
+          newTab: true,
+        }),
       button({
         title: t("More for this terminal"),
         glyph: "more",
@@ -100,13 +106,21 @@ export class TerminalPanel {
   }
 
   #menu() {
-    const { rename, close } = this.actions;
+    const { rename, share, close } = this.actions;
+    const running = isRunning(this.#terminal);
     return [
+      // On a narrow screen these two have no button of their own.
+      running && { label: t("Share"), glyph: "link", on: () => share(this.#terminal) },
+      !this.alone && {
+        label: t("Open alone in a tab"),
+        glyph: "external",
+        on: () => window.open(pageUrl(this.id), "_blank"),
+      },
       { label: t("Rename"), glyph: "edit", on: () => rename(this.#terminal) },
       { label: t("Replay the recording"), glyph: "history", on: () => window.open(replayUrl(this.id), "_blank") },
       { label: t("Download the recording"), glyph: "download", on: () => this.#download() },
       { label: t("Close"), glyph: "cross", on: () => close(this.#terminal) },
-    ];
+    ].filter(Boolean);
   }
 
   #download() {

@@ -25,7 +25,7 @@ export class TerminalTabs {
   }
 
   draw(terminals, selected) {
-    const byGroup = Map.groupBy?.(terminals, (one) => one.group || "") ?? groupBy(terminals);
+    const byGroup = groupBy(terminals);
     keep(this.#tabs, new Set(terminals.map((one) => one.terminalId)), (tab) => tab.element.remove());
     keep(this.#groups, new Set(byGroup.keys()), (group) => group.section.remove());
     let at = 0;
