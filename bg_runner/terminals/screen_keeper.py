@@ -1,6 +1,7 @@
 """Keeps the exact screen of one terminal: an emulator fed from the log, off the event loop, parked when idle.
 
-Feeding happens in worker threads (the emulator releases the GIL) and late by a few milliseconds, in large pieces.
+Feeding happens late by a few milliseconds: much of it in worker threads in large pieces (the emulator releases the
+GIL), the little that typing makes on the loop, where it costs less than handing it over.
 A terminal that is idle and unwatched has no emulator: what it knew lies in `screen.bin` beside the log, and the next
 byte or client brings it back. After a crash of the server the file is older than the log; the log makes up for it.
 """
@@ -20,14 +21,16 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from bg_runner.terminals.emulator import Emulator, Screen, load_emulator, new_emulator
+from bg_runner.terminals.log_follower import LogFollower, Overtaken
 from bg_runner.terminals.log_index import read_index
 from bg_runner.terminals.osc import OscEvent, OscScanner
-from bg_runner.terminals.output import LogReader
 
 log = logging.getLogger(__name__)
 SCREEN_NAME = "screen.bin"
 FEED_DELAY = 0.01
 FEED_BYTES = 1 << 20
+FLOOD_DELAY = 0.03  # Between two turns while output keeps coming: fewer and larger ones leave more to its clients.
+LITTLE = 2048  # bytes that are fed on the loop
 CHECKPOINT_BYTES = 8 << 20
 _HEADER = struct.Struct(">8sQ")
 _MAGIC = b"BGRSCR1\n"
@@ -79,7 +82,6 @@ class ScreenKeeper:
         self._executor = executor
         self._on_fed = on_fed
         self._live_from = live_from  # Queries before it are old: whoever asked them waits no more.
-        self._reader = LogReader(directory)
         self._lock = asyncio.Lock()
         self._resizes: deque[Resize] = deque()
         self._end = 0
@@ -87,6 +89,7 @@ class ScreenKeeper:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         # The following belong to whoever holds the lock, in its worker thread.
+        self._follower = LogFollower(directory)
         self._emulator: Emulator | None = None
         self._scanner = OscScanner()
         self._scanner_base = 0
@@ -138,6 +141,7 @@ class ScreenKeeper:
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
         async with self._lock:
+            self._follower.close()
             if self._emulator is not None:
                 self._emulator.close()
                 self._emulator = None
@@ -146,7 +150,19 @@ class ScreenKeeper:
 
     def _start(self) -> None:
         self._timer = None
-        self._task = asyncio.get_running_loop().create_task(self._follow())
+        if self._emulator is None or self._resizes or self._end - self._fed > LITTLE or self._lock.locked():
+            self._task = asyncio.get_running_loop().create_task(self._follow())
+        else:
+            self._feed_here()
+
+    def _feed_here(self) -> None:
+        found: list[Fed] = []
+        try:
+            self._collect(partial(self._feed, self._end), found)
+        except OSError as error:
+            log.error("the screen of %s cannot be followed: %s", self._directory.name, error)
+        for fed in found:
+            self._on_fed(fed)
 
     async def _follow(self) -> None:
         try:
@@ -155,6 +171,8 @@ class ScreenKeeper:
                 await self._work(lambda: None)
                 if before == (self._fed, len(self._resizes)):
                     break  # The log is shorter than it was said to be: the next bell tells more.
+                if self._end - self._fed < FEED_BYTES and (self._fed < self._end or self._resizes):
+                    await asyncio.sleep(FLOOD_DELAY)
         except OSError as error:
             log.error("the screen of %s cannot be followed: %s", self._directory.name, error)
         finally:
@@ -194,13 +212,15 @@ class ScreenKeeper:
             target = self._resizes[0].cursor if self._resizes else end
             if self._fed >= target:
                 return
-            chunk = self._reader.read(self._fed, min(FEED_BYTES, target - self._fed))
-            if not chunk.data:
-                return
-            if chunk.cursor != self._fed:  # What lies between was deleted: the log is bounded.
-                self._fed = chunk.cursor
+            try:
+                data = self._follower.read(self._fed, min(FEED_BYTES, target - self._fed))
+            except Overtaken as overtaken:  # What lies between was deleted: the log is bounded.
+                self._fed = overtaken.cursor
                 self._rescan()
-            self._feed_chunk(emulator, chunk.data)
+                continue
+            if not data:
+                return
+            self._feed_chunk(emulator, data)
 
     def _feed_chunk(self, emulator: Emulator, data: bytes) -> None:
         old = min(max(self._live_from - self._fed, 0), len(data))
@@ -283,5 +303,6 @@ class ScreenKeeper:
             return
         if self._saved != self._fed or self._saved == 0:
             self._save()
+        self._follower.close()
         self._emulator.close()
         self._emulator = None
