@@ -553,3 +553,43 @@ def test_axe_finds_nothing_in_the_frame(
     found["end"] = violations(page)
     context.close()
     assert {name: one for name, one in found.items() if one} == {}
+
+
+def test_drawing_goes_on_when_the_graphics_card_lets_go(context: BrowserContext, live_server: ServerProcess) -> None:
+    log_in(context, live_server)
+    page = context.new_page()
+    # Chromium's own WebGL, which the frame would leave alone if it knew that there is no card behind it.
+    page.add_init_script(
+        """const real = WebGL2RenderingContext.prototype.getParameter;
+        WebGL2RenderingContext.prototype.getParameter = function (name) {
+            return name === 0x9246 || name === this.RENDERER ? "A card" : real.call(this, name);
+        };"""
+    )
+    open_frame(page, live_server, new_terminal(live_server, command="echo drawn; cat"))
+    shows(page, "drawn")
+    if page.evaluate("terminalFrame.renderer()") == "dom":
+        pytest.skip("this Chromium has no WebGL 2")
+    assert page.locator(".xterm-rows").count() == 0
+    lose = """() => [...document.querySelectorAll("canvas")].map((canvas) => canvas.getContext("webgl2"))
+        .find(Boolean).getExtension("WEBGL_lose_context").loseContext()"""
+    page.evaluate(lose)
+    # xterm.js waits 3 s for the context to come back.
+    expect(page.locator(".xterm-rows")).to_contain_text("drawn")
+    assert page.evaluate("terminalFrame.renderer()") == "dom"
+    page.locator(".xterm-helper-textarea").focus()
+    page.keyboard.type("and typed\n")
+    expect(page.locator(".xterm-rows")).to_contain_text("and typed")
+
+
+def test_only_the_frame_may_have_inline_styles(context: BrowserContext, live_server: ServerProcess) -> None:
+    log_in(context, live_server)
+    terminal_id = new_terminal(live_server, command="cat")
+
+    def style_policy(path: str) -> str:
+        policy = context.request.get(live_server.url + path).headers["content-security-policy"]
+        return next(part.strip() for part in policy.split(";") if part.strip().startswith("style-src"))
+
+    assert style_policy(f"/t/{terminal_id}/frame") == "style-src 'self' 'unsafe-inline'"
+    assert style_policy(f"/t/{terminal_id}") == "style-src 'self'"
+    missing = context.request.get(f"{live_server.url}/t/00000000-0000-4000-8000-000000000000/frame")
+    assert missing.status == 404
