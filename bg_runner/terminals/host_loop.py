@@ -23,7 +23,7 @@ from bg_runner.terminals.host_channel import Channel
 from bg_runner.terminals.host_operations import OperationError, Operations
 from bg_runner.terminals.host_spawner import Spawner
 from bg_runner.terminals.host_terminal import Client, Terminal
-from bg_runner.terminals.processes import told_process
+from bg_runner.terminals.process_table import told_process
 from bg_runner.terminals.protocol import Message, peer_uid
 
 RETRY = 1.0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from bg_runner.terminals.host_terminal import Bell, Client, Terminal
 from bg_runner.terminals.identity import check_id
 from bg_runner.terminals.output import delete_log, log_directory
-from bg_runner.terminals.processes import process_id
+from bg_runner.terminals.process_table import process_id
 from bg_runner.terminals.protocol import VERSIONS, Message, ProtocolError, negotiate
 
 if TYPE_CHECKING:

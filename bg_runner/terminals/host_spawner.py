@@ -16,7 +16,8 @@ from bg_runner.terminals.host_channel import Channel
 from bg_runner.terminals.host_terminal import Terminal
 from bg_runner.terminals.identity import ProcessId
 from bg_runner.terminals.output import LogWriter, log_directory
-from bg_runner.terminals.processes import process_id, supervisor_mark
+from bg_runner.terminals.process_table import process_id
+from bg_runner.terminals.processes import supervisor_mark
 from bg_runner.terminals.protocol import Message, host_key
 
 SPARE_PAUSE = 1.0

@@ -9,20 +9,32 @@ Standard library only (psutil is imported where there is no /proc): supervisors 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from bg_runner.terminals.identity import HOST_VARIABLE, ID_VARIABLE, ProcessId
+from bg_runner.terminals.process_table import (
+    LINUX,
+    ZOMBIE,
+    Process,
+    Table,
+    below,
+    children_of,
+    has_variable,
+    holds,
+    is_alive,
+    is_same,
+    look,
+    process_id,
+    process_table,
+)
 from bg_runner.terminals.protocol import host_key
 
-LINUX = sys.platform.startswith("linux")
 SUPERVISOR_NAME = "bgr-supervisor"
 SOFT_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGCONT)
 KILL_PATIENCE = 5.0
@@ -31,7 +43,6 @@ EMPTY_PATIENCE = 0.5
 RESCAN = 0.1
 EMPTY_RESCAN = 0.005
 STRIKES = 50
-ZOMBIE = "ZX"
 
 
 class Killed(NamedTuple):
@@ -40,60 +51,6 @@ class Killed(NamedTuple):
     ended: list[int]
     seconds: float
     survivors: list[int]
-
-
-class _Process(NamedTuple):
-    """A line of the process table."""
-
-    pid: int
-    parent: int
-    started: int
-    state: str
-    name: str
-    session: int = 0
-
-    @property
-    def id(self) -> ProcessId:
-        return ProcessId(self.pid, self.started)
-
-
-Table = dict[int, _Process]
-
-
-def process_id(pid: int) -> ProcessId | None:
-    """The process that has `pid` now; None if there is none."""
-    process = _look(pid)
-    return process.id if process else None
-
-
-def read_stat(pid: int) -> bytes:
-    """The line of /proc that says who `pid` is, for `told_process`; empty where there is none."""
-    try:
-        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.read(descriptor, 4096)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
-
-
-def told_process(pid: int, stat: bytes) -> ProcessId | None:
-    """Who `pid` was when its parent, which had not reaped it, read `stat`."""
-    return _parse_stat(pid, stat).id if stat else process_id(pid)
-
-
-def is_alive(process: ProcessId) -> bool:
-    """Whether this very process lives; a zombie does not."""
-    found = _look(process.pid)
-    return found is not None and _same(found, process) and found.state not in ZOMBIE
-
-
-def _same(found: _Process, process: ProcessId) -> bool:
-    tolerance = 0 if LINUX else 200
-    return abs(found.started - process.started) <= tolerance
 
 
 def kill_tree(
@@ -121,7 +78,7 @@ def find_leftovers(data_dir: Path, terminal_id: str) -> list[ProcessId]:
 
     A supervisor is known by the name of a memory file that it holds, the others by descent or by their environment.
     """
-    return [process.id for process in _Leftovers(data_dir, terminal_id).everything(_table()).values()]
+    return [process.id for process in _Leftovers(data_dir, terminal_id).everything(process_table()).values()]
 
 
 def end_leftovers(data_dir: Path, terminal_id: str, *, grace: float = 5.0) -> Killed:
@@ -189,23 +146,23 @@ class _Hunt:
     def scan(self, table: Table) -> Table:
         """The processes that belong to the tree now, zombies excepted."""
         if self._supervisor_lives(table):
-            found = _below(table, [self.supervisor.pid])
+            found = below(table, [self.supervisor.pid])
             del found[self.supervisor.pid]
         else:
-            found = _below(table, self._roots(table))
+            found = below(table, self._roots(table))
         found.pop(os.getpid(), None)
         return {pid: process for pid, process in found.items() if process.state not in ZOMBIE}
 
     def _supervisor_lives(self, table: Table) -> bool:
         found = table.get(self.supervisor.pid)
-        return found is not None and _same(found, self.supervisor) and found.state not in ZOMBIE
+        return found is not None and is_same(found, self.supervisor) and found.state not in ZOMBIE
 
     def _roots(self, table: Table) -> list[int]:
         """The supervisor was killed: start from the main process, its session, and whoever carries a tag."""
-        roots = [pid for pid in table if self.tag is not None and _has_variable(pid, self.tag)]
+        roots = [pid for pid in table if self.tag is not None and has_variable(pid, self.tag)]
         if self.main is not None:
             found = table.get(self.main.pid)
-            if found is not None and _same(found, self.main):
+            if found is not None and is_same(found, self.main):
                 roots += [process.pid for process in table.values() if process.session == self.main.pid]
                 roots.append(self.main.pid)
         return roots
@@ -219,7 +176,7 @@ class _Hunt:
         signalled: set[ProcessId] = set()
         last_news = time.monotonic()
         while True:
-            found = self.scan(_table())
+            found = self.scan(process_table())
             self._forget_ended(found)
             now = time.monotonic()
             new = [process.id for process in found.values() if process.id not in signalled]
@@ -237,7 +194,7 @@ class _Hunt:
                 return list(found)
             self._wait(min(deadline - now, RESCAN) if found else EMPTY_RESCAN)
 
-    def _is_refused(self, process: _Process) -> bool:
+    def _is_refused(self, process: Process) -> bool:
         quarry = self._quarries.get(process.id)
         return quarry is not None and quarry.refused
 
@@ -261,7 +218,7 @@ class _Hunt:
         for _ in range(STRIKES):
             if not is_alive(self.supervisor):
                 return
-            for pid in _children(self.supervisor.pid):
+            for pid in children_of(self.supervisor.pid):
                 quarry = _take(ProcessId(pid, 0), parent=self.supervisor.pid)
                 if quarry is not None:
                     quarry.send(signal.SIGKILL)
@@ -319,12 +276,12 @@ class _Leftovers(_Hunt):
         return {
             pid
             for pid, process in table.items()
-            if process.name == SUPERVISOR_NAME and process.state not in ZOMBIE and _holds(pid, self._mark)
+            if process.name == SUPERVISOR_NAME and process.state not in ZOMBIE and holds(pid, self._mark)
         }
 
     def everything(self, table: Table) -> Table:
-        tagged = [pid for pid in table if _has_variable(pid, self._id) and _has_variable(pid, self._host)]
-        found = _below(table, [*self.supervisors(table), *tagged])
+        tagged = [pid for pid in table if has_variable(pid, self._id) and has_variable(pid, self._host)]
+        found = below(table, [*self.supervisors(table), *tagged])
         found.pop(os.getpid(), None)
         return {pid: process for pid, process in found.items() if process.state not in ZOMBIE}
 
@@ -339,112 +296,9 @@ def _take(process: ProcessId, parent: int | None = None) -> _Quarry | None:
             return None
         except OSError:
             handle = -1  # A kernel before 5.3, or no descriptor left.
-    found = _look(process.pid)
-    if found is not None and (found.parent == parent if parent is not None else _same(found, process)):
+    found = look(process.pid)
+    if found is not None and (found.parent == parent if parent is not None else is_same(found, process)):
         return _Quarry(found.id, handle)
     if handle >= 0:
         os.close(handle)
     return None
-
-
-def _children(pid: int) -> list[int]:
-    """The living children of a process with one thread; empty where the kernel does not tell."""
-    try:
-        descriptor = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return []
-    try:
-        return [int(child) for child in os.read(descriptor, 65536).split()]
-    except OSError:
-        return []
-    finally:
-        os.close(descriptor)
-
-
-def _below(table: Table, roots: Iterable[int]) -> Table:
-    """`roots` and all their descendants."""
-    children: dict[int, list[int]] = {}
-    for process in table.values():
-        children.setdefault(process.parent, []).append(process.pid)
-    found: Table = {}
-    waiting = [pid for pid in roots if pid in table]
-    while waiting:
-        pid = waiting.pop()
-        if pid not in found:
-            found[pid] = table[pid]
-            waiting += children.get(pid, [])
-    return found
-
-
-def _table() -> Table:
-    """Every process."""
-    if not LINUX:
-        return _table_of_psutil()
-    table: Table = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208 (a Path for each one costs more than reading it)
-        if name.isdigit():
-            process = _look(int(name))
-            if process is not None:
-                table[process.pid] = process
-    return table
-
-
-def _look(pid: int) -> _Process | None:
-    if not LINUX:
-        return _table_of_psutil().get(pid)
-    line = read_stat(pid)
-    return _parse_stat(pid, line) if line else None
-
-
-def _parse_stat(pid: int, line: bytes) -> _Process:
-    """proc(5): /proc/PID/stat."""
-    # The name stands in parentheses and may itself hold spaces and parentheses.
-    name_begin, name_end = line.index(b"("), line.rindex(b")")
-    fields = line[name_end + 2 :].split()
-    return _Process(
-        pid=pid,
-        parent=int(fields[1]),
-        started=int(fields[19]),
-        state=fields[0].decode(),
-        name=os.fsdecode(line[name_begin + 1 : name_end]),
-        session=int(fields[3]),
-    )
-
-
-def _table_of_psutil() -> Table:
-    import psutil
-
-    table: Table = {}
-    for process in psutil.process_iter(["pid", "ppid", "create_time", "status", "name"]):
-        told = process.info
-        state = "Z" if told["status"] == psutil.STATUS_ZOMBIE else "R"
-        started = int((told["create_time"] or 0) * 100)
-        table[told["pid"]] = _Process(told["pid"], told["ppid"] or 0, started, state, told["name"] or "")
-    return table
-
-
-def _has_variable(pid: int, variable: tuple[str, str]) -> bool:
-    wanted = os.fsencode("=".join(variable))
-    if not LINUX:
-        import psutil
-
-        with contextlib.suppress(psutil.Error, OSError):
-            return psutil.Process(pid).environ().get(variable[0]) == variable[1]
-        return False
-    try:
-        return wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
-
-
-def _holds(pid: int, target: str) -> bool:
-    """Whether a descriptor of the process leads to `target` (a memory file's name)."""
-    directory = f"/proc/{pid}/fd"
-    try:
-        for name in os.listdir(directory):  # noqa: PTH208
-            with contextlib.suppress(OSError):
-                if os.readlink(f"{directory}/{name}").removesuffix(" (deleted)") == target:  # noqa: PTH115
-                    return True
-    except OSError:
-        return False
-    return False

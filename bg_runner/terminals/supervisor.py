@@ -36,7 +36,8 @@ from typing import NoReturn, cast
 from ptyprocess import PtyProcess
 
 from bg_runner.terminals.identity import HOST_VARIABLE, ID_VARIABLE, ProcessId
-from bg_runner.terminals.processes import SUPERVISOR_NAME, kill_tree, process_id, read_stat
+from bg_runner.terminals.process_table import process_id, read_stat
+from bg_runner.terminals.processes import SUPERVISOR_NAME, kill_tree
 from bg_runner.terminals.protocol import FrameDecoder, Message, decode_body, encode, frame, receive_one
 
 PR_SET_NAME = 15

@@ -15,7 +15,8 @@ import pytest
 from bg_runner.settings import PROJECT
 from bg_runner.terminals.host_client import HostClient
 from bg_runner.terminals.models import ID_VARIABLE, ProcessId, TerminalInfo
-from bg_runner.terminals.processes import is_alive, kill_tree, process_id
+from bg_runner.terminals.process_table import is_alive, process_id
+from bg_runner.terminals.processes import kill_tree
 from tests.conditions import wait_until
 from tests.integration.hosts import is_running, spawn, wait_for_output
 
