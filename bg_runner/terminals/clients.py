@@ -39,6 +39,10 @@ class Wire(Protocol):
         """Send output that begins at `start`; returns how many bytes went (a cut character may stay behind)."""
         ...
 
+    def output_now(self, data: bytes, start: int) -> bool:
+        """Send output without waiting; False, and nothing is sent, if that is not possible."""
+        ...
+
     def snapshots(self, screen: Snapshot | None, whole: Snapshot) -> Awaitable[None]: ...
 
 
@@ -70,6 +74,7 @@ class TerminalClient:
         self._session = session
         self._wire = wire
         self._wake = asyncio.Event()
+        self._waits = False  # The pump has nothing to do until it is woken.
         self._messages: deque[Message] = deque()
         self._status_due = True
         self._farewell: Message | None = None
@@ -84,8 +89,9 @@ class TerminalClient:
         return {"id": self.id, "name": self.name, "mode": self.attach.mode, "since": round(self.since, 3)}
 
     def wake(self) -> None:
-        """There may be more to send."""
-        self._wake.set()
+        """There may be more to send. What can go at once goes before this returns: somebody may wait for an echo."""
+        if not (self._waits and not self._wake.is_set() and self._send_now()):
+            self._wake.set()
 
     def tell(self, message: Message) -> None:
         """Send `message` as soon as possible, before further output."""
@@ -122,25 +128,27 @@ class TerminalClient:
                 await self._send_snapshot()
             elif not await self._send_output():
                 await self._say_farewell()
+                self._waits = True
                 await self._wake.wait()
+                self._waits = False
 
     async def _begin(self) -> None:
         session, asked = self._session, self.attach.cursor
         await self._send_messages()
+        resumes = asked is not None and self._is_near(asked) and not await session.resized_since(asked)
         self._resizes_seen = session.size.count
         if not self.attach.history:
             self._jump(session.end)
-        elif asked is not None and self._can_resume(asked):
+        elif asked is not None and resumes:
             self._jump(asked)
             await self._wire.message(session.size.message(session.rows, session.cols, asked))
         else:
             await self._send_snapshot()
         self.tell_end()
 
-    def _can_resume(self, cursor: int) -> bool:
+    def _is_near(self, cursor: int) -> bool:
         session = self._session
-        near = session.oldest() <= cursor <= session.end and session.end - cursor <= NEAR
-        return near and not session.size.changed_since(cursor)
+        return session.oldest() <= cursor <= session.end and session.end - cursor <= NEAR
 
     async def _say_farewell(self) -> None:
         if self._farewell is not None and self.cursor >= self._session.end:
@@ -182,7 +190,7 @@ class TerminalClient:
             await self._wire.message(session.size.message(resize.rows, resize.cols, resize.cursor))
             return True
         end = min(session.end, resize.cursor) if resize is not None else session.end
-        size = min(end - self.cursor, PIECE, self._window())
+        size = self._sendable(end)
         if size <= 0:
             return False
         try:
@@ -195,10 +203,37 @@ class TerminalClient:
         # A character that the program has not finished stays until it does, or has ended.
         more = session.is_running or self.cursor + len(data) < session.end
         sent = await self._wire.output(data, self.cursor, more=more)
-        self.cursor += sent
+        if sent == 0 and resize is not None and self.cursor + len(data) >= resize.cursor:
+            # The size changed amid a character, which shows only when it is whole.
+            self._resizes_seen += 1
+            await self._wire.message(session.size.message(resize.rows, resize.cols, self.cursor))
+            return True
+        self._sent(sent)
+        return sent > 0
+
+    def _send_now(self) -> bool:
+        """Send all there is without waiting, if it is output and little; False if something is left for the pump."""
+        session = self._session
+        if self._farewell is not None or session.size.after(self._resizes_seen) is not None:
+            return False
+        size = self._sendable(session.end)
+        try:
+            data = session.read(self.cursor, size) if size > 0 else b""
+        except (Overtaken, OSError):
+            return False
+        if not data or not self._wire.output_now(data, self.cursor):
+            return False
+        self._sent(len(data))
+        return self.cursor >= session.end
+
+    def _sendable(self, end: int) -> int:
+        """Bytes up to `end` that may go now. Never a part of a piece: the next one would begin where no other does."""
+        return min(end - self.cursor, PIECE) if self._window() > 0 else 0
+
+    def _sent(self, size: int) -> None:
+        self.cursor += size
         if not self.attach.acknowledges:
             self.acknowledged = self.cursor
-        return sent > 0
 
 
 def is_typing(data: bytes) -> bool:

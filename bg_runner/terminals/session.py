@@ -25,6 +25,7 @@ from bg_runner.terminals.host_bells import HostBells
 from bg_runner.terminals.host_client import HostClient, Watch, WatchEvent
 from bg_runner.terminals.lines import Lines
 from bg_runner.terminals.log_follower import LogFollower
+from bg_runner.terminals.log_index import read_index
 from bg_runner.terminals.models import Exit, TerminalInfo
 from bg_runner.terminals.osc import OscEvent
 from bg_runner.terminals.output import LogReader
@@ -34,7 +35,9 @@ from bg_runner.terminals.screen_keeper import Fed, ScreenKeeper, Snapshot
 from bg_runner.terminals.sizing import Sizing
 
 State = Literal["running", "exited", "lost"]
-READ_BYTES = 512 * 1024
+KEPT_PIECES = 16
+SHORT_PIECE = 16 * 1024
+LONGEST_CHARACTER = 4  # bytes in UTF-8
 T = TypeVar("T")
 SNAPSHOT_AGE = 2.0
 SNAPSHOT_LAG = 256 * 1024
@@ -68,13 +71,13 @@ class TerminalSession:
         self.info: TerminalInfo | None = None
         self.last_activity = active
         self.clients = Audience()
-        self.end = end
+        self.end = self._found_at = end
         self.lines = Lines(directory, services.buffer_lines)
         self._services = services
         self._loop = asyncio.get_running_loop()
         self._reader = LogReader(directory)
         self._follower = LogFollower(directory)
-        self._piece: tuple[int, bytes] = (0, b"")
+        self._pieces: dict[int, bytes] = {}
         self._resizing = False
         self._bell_meanwhile: WatchEvent | None = None
         self._wanted_size: tuple[int, int] | None = None
@@ -151,6 +154,14 @@ class TerminalSession:
         """The oldest byte that the log still has."""
         return self._reader.read(0, 0).oldest
 
+    async def resized_since(self, cursor: int) -> bool:
+        """Whether output behind `cursor` was made for other sizes than the present one. Raises: OSError."""
+        if cursor < self._found_at:  # The resizes of earlier servers are only in the index.
+            marks = await self._in_thread(partial(read_index, self.directory))
+            if any(mark.kind == "r" and mark.cursor > cursor for mark in marks):
+                return True
+        return self.size.changed_since(cursor)
+
     # Following the log
 
     def follow(self, info: TerminalInfo) -> None:
@@ -187,15 +198,19 @@ class TerminalSession:
     def read(self, cursor: int, size: int) -> bytes:
         """Up to `size` bytes of output at `cursor`, empty at the end. Raises: Overtaken if they are deleted; OSError.
 
-        Clients that are equally far get the same object, read once.
+        Clients that are equally far get the same object, read once. Of a character that is all there never only a part
+        is returned, unless `size` says so.
         """
-        start, piece = self._piece
-        if not (start <= cursor < start + len(piece)):
-            start, piece = cursor, self._follower.read(cursor, READ_BYTES)
-            self._piece = (start, piece)
-        if cursor == start and len(piece) <= size:
-            return piece
-        return piece[cursor - start : cursor - start + size]
+        piece = self._pieces.get(cursor, b"")
+        # A piece that was the end of the log is read again when there is more, if it is short.
+        if len(piece) < min(size, SHORT_PIECE):
+            piece = self._follower.read(cursor, size)
+            if len(piece) < min(size, LONGEST_CHARACTER):  # A segment of the log ends amid a character.
+                piece += self._follower.read(cursor + len(piece), size - len(piece))
+            if len(self._pieces) >= KEPT_PIECES:
+                del self._pieces[next(iter(self._pieces))]
+            self._pieces[cursor] = piece
+        return piece if len(piece) <= size else piece[:size]
 
     async def wait_output(self, cursor: int, timeout: float) -> bool:
         """Wait up to `timeout` s for output beyond `cursor`; False if there is none by then or the terminal ended."""
@@ -306,13 +321,18 @@ class TerminalSession:
 
     async def type(self, client: TerminalClient, data: bytes) -> None:
         """Input of a client; what a person types makes it the owner of the size. Raises: as `write`."""
+        if not self.type_now(client, data):
+            await self.write(data)
+
+    def type_now(self, client: TerminalClient, data: bytes) -> bool:
+        """The same without waiting; False, and nothing is typed, if that is not possible. Raises: WriteFailed."""
         if client.id != self.size_owner and client.viewport is not None and is_typing(data):
             self._own_size(client)
-        if self._input is not None and self.is_running and not self._input_lock.locked():
-            self.last_activity = time.time()
-            self._input.write(data)
-        else:
-            await self.write(data)
+        if self._input is None or not self.is_running or self._input_lock.locked():
+            return False
+        self.last_activity = time.time()
+        self._input.write(data)
+        return True
 
     def set_viewport(self, client: TerminalClient, rows: int, cols: int, *, take: bool) -> None:
         """A client's window has this size; it counts if the client owns the size, takes it, or nobody does."""
@@ -425,7 +445,7 @@ class TerminalSession:
             return
         await self._keeper.park()
         self._follower.close()
-        self._piece = (0, b"")
+        self._pieces.clear()
         if self._input is not None and self._input.is_empty:
             self._input.close()
             self._input = None

@@ -9,10 +9,11 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 import struct
 import time
 from collections.abc import Awaitable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.types import Receive, Scope, Send
@@ -25,13 +26,17 @@ from bg_runner.terminals.screen_keeper import Snapshot
 from bg_runner.terminals.session import TerminalSession
 from bg_runner.web.asgi_routes import whole_characters
 from bg_runner.web.caller import Caller
+from bg_runner.web.websocket_protocol import EXTENSION, Shortcut, binary_frame
 
 log = logging.getLogger(__name__)
 PREFIX = "/api/v1/terminal/ws/"
 SUBPROTOCOL = "bg-runner.binary.v1"
 OUTPUT, SCREEN, WHOLE = 1, 2, 3
 KICKED, REMOVED = 4403, 4404
+KEPT_FRAMES = 16
 _HEADER = struct.Struct(">BQ")
+# As JSON.stringify writes it; any other form goes the usual way.
+_ACKNOWLEDGEMENT = re.compile(rb'\{"type":"ack","cursor":(\d{1,18})\}')
 _Size = Annotated[int, Field(ge=1, le=1000)]
 
 
@@ -72,43 +77,75 @@ class JsonWire:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._greeted = False
+        self._unfinished = b""
 
     def message(self, message: Message) -> Awaitable[None]:
         return self._send({"type": "websocket.send", "text": json.dumps(message, ensure_ascii=False)})
 
     async def output(self, data: bytes, start: int, *, more: bool) -> int:
+        kept = len(self._unfinished)
+        data = self._unfinished + data
         whole = data[: whole_characters(data)] if more else data
-        if whole:
-            text = whole.decode("utf-8", "replace")
-            await self.message({"type": "output", "data": text, "cursor": start + len(whole)})
-        return len(whole)
+        if not whole:
+            return 0
+        self._unfinished = b""
+        text = whole.decode("utf-8", "replace")
+        await self.message({"type": "output", "data": text, "cursor": start - kept + len(whole)})
+        return len(whole) - kept
+
+    def output_now(self, data: bytes, start: int) -> bool:  # noqa: ARG002 - text may have to wait for a character's end
+        return False
 
     async def snapshots(self, screen: Snapshot | None, whole: Snapshot) -> None:  # noqa: ARG002 - one is enough here
-        text = whole.data.decode("utf-8", "replace")
-        size = {"rows": whole.rows, "cols": whole.cols}
-        await self.message({"type": "reconnect", "data": text, "cursor": whole.cursor, **size})
+        # Made amid a character, it ends in a part of it. As text that cannot be; it comes with the next output.
+        size = whole_characters(whole.data)
+        self._unfinished = whole.data[size:]
+        text = whole.data[:size].decode("utf-8", "replace")
+        cursor = whole.cursor - len(self._unfinished)
+        await self.message(
+            {"type": "reconnect", "data": text, "cursor": cursor, "rows": whole.rows, "cols": whole.cols}
+        )
 
 
 class BinaryWire(JsonWire):
     """Output and snapshots as binary frames. Clients that are equally far share the frame."""
 
-    _last: tuple[bytes, int, bytes] = (b"", -1, b"")
+    _frames: ClassVar[dict[int, tuple[bytes, bytes]]] = {}
+
+    def __init__(self, send: Send, shortcut: Shortcut | None) -> None:
+        super().__init__(send)
+        self._shortcut = shortcut
 
     async def output(self, data: bytes, start: int, *, more: bool) -> int:  # noqa: ARG002 - bytes may be cut
-        kept, at, frame = BinaryWire._last
-        if kept is not data or at != start:
-            frame = _HEADER.pack(OUTPUT, start) + data
-            BinaryWire._last = (data, start, frame)
-        await self._send({"type": "websocket.send", "bytes": frame})
+        if self._shortcut is not None:
+            await self._shortcut.write(self._frame(data, start))
+        else:
+            await self._write(OUTPUT, start, data)
         return len(data)
+
+    def output_now(self, data: bytes, start: int) -> bool:
+        return self._shortcut is not None and self._shortcut.write_now(self._frame(data, start))
 
     async def snapshots(self, screen: Snapshot | None, whole: Snapshot) -> None:
         if screen is not None:
-            await self._send({"type": "websocket.send", "bytes": _HEADER.pack(SCREEN, screen.cursor) + screen.data})
+            await self._write(SCREEN, screen.cursor, screen.data)
             await asyncio.sleep(0)
-        kind = SCREEN if screen is None else WHOLE
-        await self._send({"type": "websocket.send", "bytes": _HEADER.pack(kind, whole.cursor) + whole.data})
+        await self._write(SCREEN if screen is None else WHOLE, whole.cursor, whole.data)
+
+    async def _write(self, kind: int, cursor: int, data: bytes) -> None:
+        if self._shortcut is not None:
+            await self._shortcut.write(binary_frame(_HEADER.pack(kind, cursor), data))
+        else:
+            await self._send({"type": "websocket.send", "bytes": _HEADER.pack(kind, cursor) + data})
+
+    @classmethod
+    def _frame(cls, data: bytes, start: int) -> bytes:
+        kept = cls._frames.get(start)
+        if kept is None or kept[0] is not data:
+            if len(cls._frames) >= KEPT_FRAMES:
+                del cls._frames[next(iter(cls._frames))]
+            kept = cls._frames[start] = (data, binary_frame(_HEADER.pack(OUTPUT, start), data))
+        return kept[1]
 
 
 async def serve_terminal(
@@ -120,11 +157,15 @@ async def serve_terminal(
     attach = _attach(query, caller, binary=binary)
     viewport = _viewport(query)
     await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if binary else None})
-    wire = BinaryWire(send) if binary else JsonWire(send)
+    shortcut: Shortcut | None = scope["extensions"].get(EXTENSION)
+    wire = BinaryWire(send, shortcut) if binary else JsonWire(send)
     client = session.add_client(wire, attach)
     if viewport is not None and client.can_control:
         session.set_viewport(client, *viewport, take=False)
-    code = await _Connection(session, client, manager, receive).serve(caller)
+    connection = _Connection(session, client, manager, receive)
+    if shortcut is not None:
+        shortcut.on_binary, shortcut.on_text = connection.hear_input, connection.hear_acknowledgement
+    code = await connection.serve(caller)
     session.remove_client(client.id)
     if code is not None:
         with contextlib.suppress(ClientDisconnected, RuntimeError):
@@ -141,6 +182,7 @@ class _Connection:
         self._client = client
         self._manager = manager
         self._receive = receive
+        self._is_busy = False  # with a message: none may pass it
 
     async def serve(self, caller: Caller) -> int | None:
         """The code to close with; None if the client has left."""
@@ -171,14 +213,36 @@ class _Connection:
             event = await self._receive()
             if event["type"] != "websocket.receive":
                 return
+            self._is_busy = True
             try:
                 if event.get("bytes") is not None:
                     await self._input(event["bytes"])
                 else:
                     await self._hear(event["text"])
             except BgRunnerError as error:
-                told = {"code": error.code, "message": error.message, "hint": error.hint}
-                self._client.tell({"type": "error", **told})
+                self._tell(error)
+            self._is_busy = False
+
+    def hear_input(self, data: bytes) -> bool:
+        """See `Shortcut`: keys reach the program before this returns, unless something is special about them."""
+        is_plain = self._client.can_control and 0 < len(data) <= self._manager.max_input_bytes
+        if not is_plain or self._is_busy:
+            return False
+        try:
+            return self._session.type_now(self._client, data)
+        except BgRunnerError as error:
+            self._tell(error)
+            return True
+
+    def hear_acknowledgement(self, text: bytes) -> bool:
+        """See `Shortcut`; acknowledgements wait for nothing."""
+        found = _ACKNOWLEDGEMENT.fullmatch(text)
+        if found is not None:
+            self._client.acknowledge(int(found[1]))
+        return found is not None
+
+    def _tell(self, error: BgRunnerError) -> None:
+        self._client.tell({"type": "error", "code": error.code, "message": error.message, "hint": error.hint})
 
     async def _hear(self, text: str) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import struct
 import time
 from contextlib import ExitStack
@@ -21,10 +22,20 @@ Message = dict[str, Any]
 
 
 class TerminalSocket:
-    """`cursor` is the end of the output so far (bytes), `output` all of it since connecting, snapshots apart."""
+    """`cursor` is the end of the output so far (bytes), `output` all of it since connecting, snapshots apart.
+
+    `through` is the address of a proxy to the server.
+    """
 
     def __init__(
-        self, server: ServerProcess, terminal_id: str, *, binary: bool = True, token: str | None = None, **query: object
+        self,
+        server: ServerProcess,
+        terminal_id: str,
+        *,
+        binary: bool = True,
+        token: str | None = None,
+        through: tuple[str, int] | None = None,
+        **query: object,
     ) -> None:
         fields = {"token": token or server.token, **query}
         path = terminal_id if "?" in terminal_id else f"{terminal_id}?"
@@ -36,6 +47,7 @@ class TerminalSocket:
             subprotocols=[BINARY] if binary else None,
             max_size=None,
             compression=None,
+            sock=socket.create_connection(through) if through is not None else None,
         )
         self.connection: ClientConnection = self._stack.enter_context(opening)
         self.cursor = 0
