@@ -264,6 +264,7 @@ class Share(_Camel):
     created_at: datetime
     expires_at: datetime
     url: str | None = Field(None, description="The link; only when it is made.")
+    svg: str | None = Field(None, description="The link as a QR code, an SVG image; only when it is made.")
     clients: int = Field(description="How many have it open now.")
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from bg_runner.terminals.session import TerminalSession
 from bg_runner.terminals.shares import Share
 from bg_runner.web import terminal_schemas as schemas
+from bg_runner.web.server_api import qr_svg
 from bg_runner.web.terminal_requests import TerminalRequests, as_json, read_body
 from bg_runner.web.urls import share_url
 
@@ -35,7 +36,8 @@ class SharesApi:
         make = partial(self._store.create, session.id, session.user, wanted.mode, ttl, wanted.label)
         share, secret = await asyncio.to_thread(make)
         base = (self._settings.public_url or str(request.base_url)).rstrip("/")
-        described = _described(share, session).model_copy(update={"url": share_url(base, share.id, secret)})
+        url = share_url(base, share.id, secret)
+        described = _described(share, session).model_copy(update={"url": url, "svg": qr_svg(url)})
         return as_json(schemas.ShareAnswer(data=described))
 
     async def revoke(self, request: Request) -> Response:

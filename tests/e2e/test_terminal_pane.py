@@ -258,6 +258,8 @@ def test_a_link_to_watch_cannot_type_and_is_taken_back(
     dialog.get_by_label("For whom").fill("Anna")
     dialog.get_by_role("button", name="Make a link").click()
     link = dialog.get_by_role("textbox", name="Link").input_value()
+    code = dialog.get_by_alt_text("QR code of the link")
+    assert code.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     expect(dialog.get_by_role("list", name="Share links").get_by_role("listitem")).to_contain_text("Anna")
 
     guests = browser.new_context(locale="en-US")

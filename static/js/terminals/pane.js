@@ -109,6 +109,7 @@ export class TerminalPane {
     remember(LAST, id);
     this.#draw();
     if (!this.#shown) return;
+    this.#tabs.reveal(id);
     this.moved(id);
     if (focus) this.#panels.get(id).frame.focus();
   }

@@ -83,7 +83,7 @@ function play({ from, running }) {
     startAt: from,
     autoPlay: running,
     preload: true,
-    poster: `npt:${from}`,
+    poster: `npt:${from || events.at(-1)[0]}`, // before it begins: how it ends
     controls: true,
     terminalFontFamily:
       "ui-monospace, 'JetBrains Mono', SFMono-Regular, 'Cascadia Mono', Consolas, 'Noto Sans Mono CJK SC', monospace",

@@ -134,8 +134,12 @@ export class TerminalTabs {
     const tab = this.#tabs.get(id)?.element;
     if (!tab) return;
     tab.focus();
-    tab.scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.reveal(id);
     this.#rove();
+  }
+
+  reveal(id) {
+    this.#tabs.get(id)?.element.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   #orient() {
