@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from scripts.browser import NAMES, found_before
@@ -20,6 +21,10 @@ CHROMIUM_FLAGS = (
     "--no-first-run",
     "--disable-quic",
 )
+
+# No time limit for an example: machines are busy. CI must say the same twice; everybody else's run finds new examples.
+hypothesis.settings.register_profile("ours", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("ours")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

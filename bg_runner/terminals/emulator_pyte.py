@@ -64,8 +64,12 @@ class _Terminal(pyte.Screen):
     def erase_in_display(self, how: int = 0, *args: Any, **kwargs: Any) -> None:
         if how == 3:
             self.history.clear()
-        else:
+        elif how in (0, 1, 2):  # pyte fails at any other.
             super().erase_in_display(how, *args, **kwargs)
+
+    def erase_in_line(self, how: int = 0, *args: Any, **kwargs: Any) -> None:
+        if how in (0, 1, 2):
+            super().erase_in_line(how, *args, **kwargs)
 
     def draw(self, data: str) -> None:
         for start in range(0, len(data), 256):

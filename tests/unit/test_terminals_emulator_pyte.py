@@ -72,3 +72,9 @@ def test_hostile_output_stays_bounded(data: bytes) -> None:
     assert len(emulator.snapshot(True)) < 70_000
     emulator.feed(b"\x07\x18\r\nend")
     assert "end" in emulator.screen().lines[emulator.screen().row]
+
+
+def test_a_line_is_not_erased_in_a_way_that_does_not_exist() -> None:
+    emulator = PyteEmulator(5, 20, 100)
+    emulator.feed(b"text\x1b[10K\x1b[7J")
+    assert emulator.screen().lines[0] == "text"
