@@ -115,8 +115,10 @@ class TerminalClient:
     def acknowledge(self, cursor: int) -> None:
         """The client has drawn everything before `cursor` (bytes)."""
         if self.acknowledged < cursor <= self.cursor:
+            was_full = self._window() <= 0
             self.acknowledged = cursor
-            self._wake.set()
+            if was_full:
+                self.wake()
 
     async def pump(self) -> None:
         """Send until cancelled, or until the terminal has ended and everything is sent."""

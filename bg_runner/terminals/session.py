@@ -207,9 +207,10 @@ class TerminalSession:
             piece = self._follower.read(cursor, size)
             if len(piece) < min(size, LONGEST_CHARACTER):  # A segment of the log ends amid a character.
                 piece += self._follower.read(cursor + len(piece), size - len(piece))
-            if len(self._pieces) >= KEPT_PIECES:
-                del self._pieces[next(iter(self._pieces))]
+            self._pieces.pop(cursor, None)
             self._pieces[cursor] = piece
+            if len(self._pieces) > KEPT_PIECES:
+                del self._pieces[next(iter(self._pieces))]
         return piece if len(piece) <= size else piece[:size]
 
     async def wait_output(self, cursor: int, timeout: float) -> bool:

@@ -119,7 +119,7 @@ class _Server:
             app.asgi,
             loop="uvloop",
             http="httptools",
-            ws="websockets-sansio",
+            ws="bg_runner.web.websocket_protocol:ShortcutProtocol",
             ws_per_message_deflate=False,
             ws_ping_timeout=60.0,
             interface="asgi3",
