@@ -112,6 +112,8 @@ def test_a_long_recording_is_shown_in_part_and_says_so(
     expect(notice).to_contain_text("This is the last part of a long recording", timeout=60_000)
     find(page, "the end")
     expect(page.locator("#hit-count")).to_have_text("1 place")
+    page.locator("#hits button").click()
+    expect(page.locator("#player .ap-term")).to_contain_text("the end")
     # Too many places to list are counted no further.
     find(page, "9abc")
     expect(page.locator("#hit-count")).to_have_text("The first 500 places")

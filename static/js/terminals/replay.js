@@ -13,7 +13,7 @@ import { terminalName } from "./words.js";
 
 const LONGEST_PAUSE = 2; // s
 const TYPING_MS = 250;
-const JUST_AFTER = 0.01; // s: what came at that moment is on the screen
+const JUST_AFTER = 0.02; // s: more than the 1/60 s in which the player draws output together
 const id = document.body.dataset.terminal;
 const stage = byId("player");
 let cast = null;
@@ -76,18 +76,18 @@ function arrange() {
 function play({ from, running }) {
   player?.dispose();
   stage.replaceChildren();
-  if (!from) delete stage.dataset.at;
   player = window.AsciinemaPlayer.create({ data: () => [cast.header, ...events] }, stage, {
     fit: matchMedia("(max-width: 61.99rem)").matches ? "width" : "both",
     speed: Number(byId("replay-speed").value),
     startAt: from,
     autoPlay: running,
     preload: true,
-    poster: `npt:${from || events.at(-1)[0]}`, // before it begins: how it ends
+    poster: `npt:${from}`,
     controls: true,
     terminalFontFamily:
       "ui-monospace, 'JetBrains Mono', SFMono-Regular, 'Cascadia Mono', Consolas, 'Noto Sans Mono CJK SC', monospace",
   });
+  stage.dataset.at = from ? from.toFixed(2) : "";
   stage.dataset.state = running ? "playing" : "paused";
   player.addEventListener("playing", () => (stage.dataset.state = "playing"));
   player.addEventListener("pause", () => (stage.dataset.state = "paused"));
