@@ -183,6 +183,10 @@ class ScreenKeeper:
         return await self._in_thread(partial(self._feed_then, action))
 
     async def _in_thread(self, action: Callable[[], T]) -> T:
+        # Whoever asks may be cancelled, because a client has left; the thread then still holds the emulator.
+        return await asyncio.shield(self._locked(action))
+
+    async def _locked(self, action: Callable[[], T]) -> T:
         async with self._lock:
             loop = asyncio.get_running_loop()
             found: list[Fed] = []

@@ -311,6 +311,13 @@ class TerminalSession:
             raise TerminalEnded(f"the terminal {self.id} has ended")
         if not is_answer:
             self.last_activity = time.time()
+        if self._input is not None and not self._input_lock.locked():
+            self._input.write(data)
+        else:
+            # A client that leaves while it types must not leave a descriptor behind.
+            await asyncio.shield(self._attach_and_write(data))
+
+    async def _attach_and_write(self, data: bytes) -> None:
         async with self._input_lock:
             if self._input is None:
                 try:
