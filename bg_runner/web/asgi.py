@@ -28,7 +28,6 @@ from bg_runner.errors import (
     Unauthorized,
 )
 from bg_runner.terminals.manager import TerminalManager
-from bg_runner.terminals.shares import Share
 from bg_runner.web import sockets
 from bg_runner.web.access_log import log_request, request_id
 from bg_runner.web.answers import error_bytes, error_headers, wants_page
@@ -215,10 +214,12 @@ class Outer:
         address = scope["client"][0] if scope.get("client") else ""
         tokens = list(self._tokens(scope, headers))
         named = share_named(scope)
-        shares = self._shares(headers, tokens, address)
-        if named is not None and named in shares:
+        guests = self._guests(headers, tokens, address)
+        if named is not None and named in guests:
             scope[ENTRY_KEY] = next((token.split(".", 1)[1] for token in tokens if token.startswith(f"{named}.")), None)
-            return _admitted(shares[named], scope)
+            if not share_admits(guests[named], scope):
+                raise Unauthorized("this link opens only the terminal that was shared", hint="Log in to see more.")
+            return guests[named]
         slow_down: TooMany | None = None
         try:
             if any(self.door.check_token(token, address) for token in tokens if not is_share_token(token)):
@@ -227,20 +228,25 @@ class Outer:
             slow_down = error
         if any(self.door.check_cookie(value) for name, value in headers.cookies() if name == self.door.cookie_name):
             return Caller("cookie", OWNER)
-        for share in shares.values():
-            if share_admits(share, scope):
-                return Caller("share", share.user, share)
+        for guest in guests.values():
+            if share_admits(guest, scope):
+                return guest
         if slow_down is not None:
             raise slow_down
         return NOBODY
 
-    def _shares(self, headers: _Headers, tokens: list[str], address: str) -> dict[str, Share]:
-        """The share links that the request holds the secret of, by their ids. Raises: TooMany."""
+    def _guests(self, headers: _Headers, tokens: list[str], address: str) -> dict[str, Caller]:
+        """Whose guest the request may be, by the ids of the share links that it has the secret of. Raises: TooMany."""
+        found: dict[str, Caller] = {}
         prefix = self.door.share_cookie_prefix
-        given = [token.split(".", 1) for token in tokens if is_share_token(token)]
-        given += [[name.removeprefix(prefix), value] for name, value in headers.cookies() if name.startswith(prefix)]
-        found = [self.door.check_share(share_id, secret, address) for share_id, secret in given]
-        return {share.id: share for share in found if share is not None}
+        for name, value in headers.cookies():
+            if name.startswith(prefix):
+                share = self.door.check_share(name.removeprefix(prefix), value, address)
+                found |= {share.id: Caller("cookie", share.user, share)} if share is not None else {}
+        for token in filter(is_share_token, tokens):
+            share = self.door.check_share(*token.split(".", 1), address)
+            found |= {share.id: Caller("token", share.user, share)} if share is not None else {}
+        return found
 
     @staticmethod
     def _tokens(scope: Scope, headers: _Headers) -> Iterator[str]:
@@ -305,13 +311,6 @@ class _Answer:
                 headers.append((b"cache-control", b"no-store"))
             message["headers"] = headers
         await self._send(message)
-
-
-def _admitted(share: Share, scope: Scope) -> Caller:
-    """Raises: Unauthorized."""
-    if not share_admits(share, scope):
-        raise Unauthorized("this link opens only the terminal that was shared", hint="Log in to see more.")
-    return Caller("share", share.user, share)
 
 
 def is_anonymous(method: str, path: str) -> bool:

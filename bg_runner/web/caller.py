@@ -14,7 +14,7 @@ from starlette.types import Scope
 from bg_runner.terminals.shares import Share
 from bg_runner.web.auth import Door
 
-Credential = Literal["token", "cookie", "share", "none"]
+Credential = Literal["token", "cookie", "none"]
 SCOPE_KEY = "bg_runner.caller"
 ENTRY_KEY = "bg_runner.share_secret"
 _SHARE_PATH = re.compile(r"/share/([A-Za-z0-9]{1,32})(?:/|$)")
@@ -42,9 +42,11 @@ def caller_of(scope: Scope) -> Caller:
     return cast("Caller", scope.get(SCOPE_KEY, NOBODY))
 
 
-def share_admits(share: Share, scope: Scope) -> bool:
+def share_admits(guest: Caller, scope: Scope) -> bool:
     """What the holder of a share link may ask for. Everything else is refused: deny first."""
-    path, terminal = scope["path"], share.terminal_id
+    if guest.share is None:
+        return False
+    share, path, terminal = guest.share, scope["path"], guest.share.terminal_id
     if scope["type"] == "websocket":
         return bool(path == f"/api/v1/terminal/ws/{terminal}")
     if scope["method"] not in ("GET", "HEAD"):

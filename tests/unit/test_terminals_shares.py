@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bg_runner.errors import ShareUnknown
 from bg_runner.terminals.shares import ShareStore
-from bg_runner.web.caller import is_share_token, share_admits, share_named
+from bg_runner.web.caller import Caller, is_share_token, share_admits, share_named
 
 
 def test_a_link_holds_until_it_is_revoked_and_after_a_restart(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_link_reaches_its_terminal_and_nothing_else(tmp_path: Path) -> None:
     assert is_share_token(f"{share.id}.{secret}")
 
     def admits(path: str, method: str = "GET", kind: str = "http") -> bool:
-        return share_admits(share, {"type": kind, "method": method, "path": path})
+        return share_admits(Caller("cookie", "owner", share), {"type": kind, "method": method, "path": path})
 
     assert admits(f"/share/{share.id}")
     assert admits(f"/share/{share.id}/frame")
