@@ -244,7 +244,8 @@ class Outer:
                 share = self.door.check_share(name.removeprefix(prefix), value, address)
                 found |= {share.id: Caller("cookie", share.user, share)} if share is not None else {}
         for token in filter(is_share_token, tokens):
-            share = self.door.check_share(*token.split(".", 1), address)
+            share_id, _, secret = token.partition(".")
+            share = self.door.check_share(share_id, secret, address)
             found |= {share.id: Caller("token", share.user, share)} if share is not None else {}
         return found
 
