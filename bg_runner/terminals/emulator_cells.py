@@ -75,6 +75,11 @@ class GhosttyCells:
         text = self._row_text(row)
         return self._wraps(row, text, self._row_text(row + 1))
 
+    def reserve(self, size: int) -> None:
+        """Expect to format so many bytes at once: where the buffer turns out too small, the work is done twice."""
+        if len(self._buffer) < size:
+            self._buffer = ffi.new("uint8_t[]", size)
+
     def cell(self, row: int, col: int) -> Cell:
         """The character at or under this position."""
         ref = self.ref(min(row, self._count - 1), min(col, self._cols - 1))

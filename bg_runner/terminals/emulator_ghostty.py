@@ -7,6 +7,7 @@ read from the library's binary snapshot (`emulator_state.py`) and put together i
 
 from __future__ import annotations
 
+import functools
 import re
 import struct
 import weakref
@@ -19,7 +20,7 @@ from pyghostty import ffi, lib
 from bg_runner.terminals import emulator
 from bg_runner.terminals.emulator_cells import GhosttyCells, check, terminal_get
 from bg_runner.terminals.emulator_history import history_text
-from bg_runner.terminals.emulator_state import read_state
+from bg_runner.terminals.emulator_state import State, read_state
 from bg_runner.terminals.emulator_vt import SnapshotWriter
 
 # An unfinished sequence longer than this is an image or an attack; its beginning is forgotten (see `_tame`).
@@ -103,6 +104,14 @@ def _report_version(_terminal: Any, _userdata: Any) -> Any:
     return {"ptr": ffi.cast("uint8_t*", _XTVERSION), "len": len(_XTVERSION) - 1}
 
 
+class _KnownCells:
+    """Cells whose rows are made into text once; they may not change meanwhile."""
+
+    def __init__(self, cells: GhosttyCells) -> None:
+        self.rows = functools.cache(cells.rows)
+        self.cell = cells.cell
+
+
 class GhosttyEmulator:
     """See `emulator.Emulator`. Grows with the scrollback only: about 0.2 to 1 KB a line."""
 
@@ -112,6 +121,7 @@ class GhosttyEmulator:
         self.cols = cols
         self._scrollback = scrollback
         self._opener = b""
+        self._looked_at: tuple[bytes, State, _KnownCells] | None = None
         self._answers = _Answers(rows, cols)
         self._handle = ffi.new_handle(self._answers)
         if _terminal is None:
@@ -138,6 +148,7 @@ class GhosttyEmulator:
         return loaded
 
     def feed(self, data: bytes) -> bytes:
+        self._looked_at = None
         lib.ghostty_terminal_vt_write(self._terminal, data, len(data))
         if not terminal_get(self._terminal, lib.GHOSTTY_TERMINAL_DATA_VT_GROUND, "bool"):
             self._tame(data)
@@ -148,6 +159,7 @@ class GhosttyEmulator:
 
     def resize(self, rows: int, cols: int) -> bytes:
         emulator.check_size(rows, cols)
+        self._looked_at = None
         self.rows = self._answers.rows = rows
         self.cols = self._answers.cols = cols
         self._limit_scrollback()
@@ -155,9 +167,9 @@ class GhosttyEmulator:
         return self._answers.take()
 
     def snapshot(self, scrollback: bool) -> bytes:
-        head = self._encode(history=False)
-        state = read_state(head)
-        active = GhosttyCells(self._terminal, self.rows, self.cols)
+        head, state, active = self._looked_at or self._look()
+        # The screen alone is followed by the screen with scrollback, usually at once.
+        self._looked_at = None if scrollback else (head, state, active)
         if not state.alternate:
             history = history_text(self._terminal, self.rows, self.cols) if scrollback else None
             return SnapshotWriter(state).write(history, None, active)
@@ -168,6 +180,10 @@ class GhosttyEmulator:
             return SnapshotWriter(state).write(history, GhosttyCells(clone, self.rows, self.cols), active)
         finally:
             lib.ghostty_terminal_free(clone)
+
+    def _look(self) -> tuple[bytes, State, _KnownCells]:
+        head = self._encode(history=False)
+        return head, read_state(head), _KnownCells(GhosttyCells(self._terminal, self.rows, self.cols))
 
     def screen(self) -> emulator.Screen:
         cells = GhosttyCells(self._terminal, self.rows, self.cols)
@@ -186,6 +202,7 @@ class GhosttyEmulator:
         return emulator.close_dump(b"g", zlib.compress(head + self._encode(history=True), 3))
 
     def close(self) -> None:
+        self._looked_at = None
         self._free()
         self._terminal = ffi.NULL
 

@@ -13,6 +13,7 @@ from pyghostty import ffi, lib
 
 from bg_runner.terminals.emulator_cells import GhosttyCells, check, terminal_get
 
+COLOURS = 48  # bytes of sequences in a line, usually fewer
 _PLAIN = lib.GHOSTTY_FORMATTER_FORMAT_PLAIN
 
 
@@ -22,6 +23,7 @@ def history_text(terminal: Any, rows: int, cols: int) -> bytes:
     if not count:
         return b""
     cells = GhosttyCells(terminal, count + 1, cols, lib.GHOSTTY_POINT_TAG_SCREEN)
+    cells.reserve(count * (cols + COLOURS))
     first, last = cells.ref(0, 0), cells.ref(count - 1, cols - 1)
     text = cells.format(first, last, unwrap=True)
     plain = cells.format(first, last, _PLAIN)
