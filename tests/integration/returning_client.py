@@ -18,7 +18,8 @@ from tests.integration.terminal_socket import HEADER, OUTPUT, WHOLE, TerminalSoc
 
 Size = tuple[int, int]
 START: Size = (24, 80)
-COMPARED = 50_000  # bytes of the scrollback's end: its beginning is bounded, not cut at an exact line
+SCROLLBACK = 500  # lines: the server's setting must be the same
+COMPARED = 20_000  # bytes of the scrollback's end: its beginning is bounded, not cut at an exact line
 
 
 class ReturningClient:
@@ -33,7 +34,7 @@ class ReturningClient:
         self._through = through
         self._socket: TerminalSocket | None = None
         self._size = START
-        self.emulator = new_emulator(*START)
+        self.emulator = new_emulator(*START, SCROLLBACK)
         self.cursor: int | None = None
         self.pieces: list[tuple[int, bytes]] = []
         self.cuts = self.resumed = self.snapshots = 0
@@ -107,7 +108,7 @@ class ReturningClient:
         self._came = None
         self.snapshots += 1
         self.emulator.close()
-        self.emulator = new_emulator(*self._size)
+        self.emulator = new_emulator(*self._size, SCROLLBACK)
         assert self.emulator.feed(data) == b"", "a snapshot asks nothing"
         self.cursor = cursor  # Of the screen alone one does not go on: the scrollback is about to come.
 
@@ -126,7 +127,7 @@ def shown(emulator: Emulator) -> tuple[Screen, bytes, bytes]:
 
 def direct_feed(directory: Path, end: int) -> Emulator:
     """A terminal that was shown the whole log up to `end`, in the sizes that its index tells of."""
-    log, emulator, at = LogReader(directory), new_emulator(*START), 0
+    log, emulator, at = LogReader(directory), new_emulator(*START, SCROLLBACK), 0
     for mark in [mark for mark in read_index(directory) if mark.kind == "r" and mark.cursor <= end]:
         emulator.feed(log.read(at, mark.cursor - at).data)
         at = mark.cursor

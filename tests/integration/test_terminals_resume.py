@@ -14,7 +14,7 @@ from bg_runner.terminals.output import LogReader
 from tests.conditions import wait_until
 from tests.integration import noisy_program
 from tests.integration.cutting_proxy import CuttingProxy
-from tests.integration.returning_client import ReturningClient, check
+from tests.integration.returning_client import SCROLLBACK, ReturningClient, check
 from tests.integration.server import ServerProcess
 from tests.integration.terminal_calls import Terminal
 from tests.integration.terminal_socket import TerminalSocket
@@ -34,7 +34,7 @@ def mortal(tmp_path: Path) -> Iterator[ServerProcess]:
 
 
 def serving(data_dir: Path) -> Iterator[ServerProcess]:
-    process = ServerProcess(data_dir, stop_grace=1, shell="/bin/sh")
+    process = ServerProcess(data_dir, stop_grace=1, shell="/bin/sh", buffer_size=SCROLLBACK)
     data_dir.mkdir()
     try:
         yield process.start()
