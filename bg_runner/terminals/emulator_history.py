@@ -51,6 +51,7 @@ def _written(text: bytes, plain: bytes, rows: int, cols: int, count: int) -> int
         if written > count:
             return None
         cells = GhosttyCells(pointer[0], above + rows, cols, lib.GHOSTTY_POINT_TAG_SCREEN)
+        cells.reserve(len(plain) + 1)
         same = cells.format(cells.ref(0, 0), cells.ref(written - 1, cols - 1), _PLAIN) == plain
     finally:
         lib.ghostty_terminal_free(pointer[0])
