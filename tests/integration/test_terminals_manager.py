@@ -311,3 +311,22 @@ async def test_a_server_may_take_its_terminals_with_it(host_dir: Path) -> None:
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     async with running(host_dir) as again:
         assert again.get(session.id).state == "exited"
+
+
+@in_loop
+async def test_a_restarted_machine_is_named_as_the_reason(host_dir: Path) -> None:
+    async with running(host_dir) as manager:
+        session = await manager.create(NewTerminal(command="echo before; exec cat"))
+        await wait_text(session, "before")
+    host = host_process(host_dir)
+    assert host is not None
+    host.kill()
+    host.wait()
+    record = session.directory / "terminal.json"
+    record.write_text(record.read_text().replace(session.record.boot, "another-boot"))
+    async with running(host_dir) as manager:
+        (lost,) = manager.list()
+        assert lost.record.ended is not None
+        assert (lost.state, lost.record.ended.reason) == ("lost", "the machine was restarted")
+        assert any("before" in line for line in (await lost.screen()).lines)
+        assert b"before" in lost.read(0, 1000)
