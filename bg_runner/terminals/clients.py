@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["control", "view"]
 Message = dict[str, Any]
-PIECE = 128 * 1024  # bytes of output in one frame at most
+PIECE = 256 * 1024  # bytes of output in one frame at most
 WINDOW = 1 << 20  # unacknowledged bytes at which a client that acknowledges gets no more
 NEAR = 1 << 20  # a returning client that misses so little gets the missing bytes
 FAR = 4 << 20  # a client that is further behind gets a snapshot

@@ -40,7 +40,7 @@ SHORT_PIECE = 16 * 1024
 LONGEST_CHARACTER = 4  # bytes in UTF-8
 T = TypeVar("T")
 SNAPSHOT_AGE = 2.0
-SNAPSHOT_LAG = 256 * 1024
+SNAPSHOT_LAG = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class TerminalSession:
         self._input: PtyInput | None = None
         self._input_lock = asyncio.Lock()
         self._grown = asyncio.Event()
+        self._snapshot_lock = asyncio.Lock()
         self._snapshots: tuple[float, int, tuple[Snapshot, Snapshot]] | None = None
         self._keeper = ScreenKeeper(
             directory,
@@ -262,18 +263,19 @@ class TerminalSession:
 
         One that is a moment old serves a crowd that comes at once: the output since then follows it.
         """
-        cached = self._snapshots
-        if (
-            cached is None
-            or self._loop.time() - cached[0] > SNAPSHOT_AGE
-            or cached[1] != self.size.count
-            or self.end - cached[2][1].cursor > (SNAPSHOT_LAG if self.clients.is_crowd else 0)
-        ):
-            self._keeper.grow(self.end)
-            count = self.size.count  # before: a resize meanwhile makes this one old
-            both = await self._keeper.both_snapshots()
-            cached = self._snapshots = (self._loop.time(), count, both)
-            self._loop.call_later(SNAPSHOT_AGE, self._forget_snapshots)
+        async with self._snapshot_lock:  # Whoever waits for it finds what the one before made.
+            cached = self._snapshots
+            if (
+                cached is None
+                or self._loop.time() - cached[0] > SNAPSHOT_AGE
+                or cached[1] != self.size.count
+                or self.end - cached[2][1].cursor > (SNAPSHOT_LAG if self.clients.is_crowd else 0)
+            ):
+                self._keeper.grow(self.end)
+                count = self.size.count  # before: a resize meanwhile makes this one old
+                both = await self._keeper.both_snapshots()
+                cached = self._snapshots = (self._loop.time(), count, both)
+                self._loop.call_later(SNAPSHOT_AGE, self._forget_snapshots)
         screen, whole = cached[2]
         return (screen, whole) if scrollback else (None, screen)
 
