@@ -74,14 +74,14 @@ def _living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
 
 def cpu_percent(groups: dict[str, list[psutil.Process]], seconds: float) -> dict[str, float]:
     """Per cent of one core that each group uses in this time."""
-    before = {name: sum(map(_cpu_seconds, group)) for name, group in groups.items()}
+    before = {name: sum(map(cpu_seconds, group)) for name, group in groups.items()}
     began = time.monotonic()
     time.sleep(seconds)
     took = time.monotonic() - began
-    return {name: 100 * (sum(map(_cpu_seconds, group)) - before[name]) / took for name, group in groups.items()}
+    return {name: 100 * (sum(map(cpu_seconds, group)) - before[name]) / took for name, group in groups.items()}
 
 
-def _cpu_seconds(process: psutil.Process) -> float:
+def cpu_seconds(process: psutil.Process) -> float:
     """To the nanosecond where the kernel counts so (schedstat of every thread), else to the clock tick."""
     try:
         paths = Path(f"/proc/{process.pid}/task").glob("*/schedstat")

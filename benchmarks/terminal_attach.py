@@ -43,7 +43,9 @@ def main() -> None:
     loop = f"for ((i = 0; i < {LINES}; i++)); do printf '{colours}' $i; done"
     typist.type(shell_line(loop, "@@ready@@"))
     wait_for(typist, b"@@ready@@")
-    screens, wholes, size = [], [], 0
+    screens: list[float] = []
+    wholes: list[float] = []
+    size = 0
     for number in range(int(count)):
         typist.type(shell_line("true", f"@@{number}@@"))
         wait_for(typist, f"@@{number}@@".encode())

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 
+from benchmarks.idle_tasks import cpu_seconds
 from benchmarks.report import Row, Size, median
 from benchmarks.terminal_client import SIDES, shell_line, wait_for
 from benchmarks.terminal_sides import Side, answer_of, our_side, start_client, terminado_side
@@ -23,17 +24,23 @@ def measure(size: Size) -> list[Row]:
     with our_side() as ours, terminado_side() as peer:
 
         def type_keys(side: Side) -> None:
-            name = f"t{len(values[side.name])}"
-            values[side.name].append(answer_of(start_client("terminal_echo", side, side.terminal(name), KEYS[size])))
+            url = side.terminal(f"t{len(values[side.name])}")
+            processes = side.processes()
+            before = sum(map(cpu_seconds, processes))
+            answer = answer_of(start_client("terminal_echo", side, url, KEYS[size]))
+            answer["cpu"] = 1e6 * (sum(map(cpu_seconds, processes)) - before) / KEYS[size]
+            values[side.name].append(answer)
 
         for _ in range(ROUNDS[size]):
             type_keys(ours)
             type_keys(peer)
     rows = []
+    cpu = {name: median([one["cpu"] for one in all_of]) for name, all_of in values.items()}
+    used = f"CPU a key {cpu['ours']:.0f} µs in server and host, {cpu['terminado']:.0f} in terminado"
     for quantile, aim in (("p50", AIM_P50), ("p99", AIM_P99)):
         mine, others = ([one[quantile] for one in values[name]] for name in ("ours", "terminado"))
         share = median(mine) / median(others)
-        what, note = f"a key's echo, {quantile}", f"{share:.2f} of terminado's"
+        what, note = f"a key's echo, {quantile}", f"{share:.2f} of terminado's; {used}"
         rows.append(Row(PART, what, "ms", mine, others, "terminado", f"<= {aim} x", share <= aim, note))
     return rows
 

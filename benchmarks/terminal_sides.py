@@ -31,6 +31,10 @@ class Side:
     process: psutil.Process
     server: Server | None = None
 
+    def processes(self) -> list[psutil.Process]:
+        """The server, and the host of its terminals if that is another process."""
+        return [self.process, *filter(None, [self.server.host() if self.server else None])]
+
     def terminal(self, name: str) -> str:
         """The address of the WebSocket of a new terminal with a shell."""
         if self.server is None:
@@ -74,12 +78,6 @@ def answer_of(client: subprocess.Popen[str]) -> Any:
     if client.returncode:
         raise RuntimeError(f"the client failed: {said[-2000:]}")
     return json.loads(printed)
-
-
-def cpu_seconds(process: psutil.Process) -> float:
-    """Of all its threads together."""
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 def write_log(path: Path, size: int) -> int:

@@ -8,10 +8,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.idle_tasks import cpu_seconds
 from benchmarks.report import Row, Size, in_turn, median
 from benchmarks.server import ON_DISK
 from benchmarks.terminal_client import SIDES, Ours, shell_line, wait_for
-from benchmarks.terminal_sides import Side, answer_of, cpu_seconds, our_side, start_client, terminado_side, write_log
+from benchmarks.terminal_sides import Side, answer_of, our_side, start_client, terminado_side, write_log
 
 PART = "throughput"
 AIM = 1.1
