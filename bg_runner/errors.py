@@ -272,6 +272,11 @@ class StorageFailed(Unavailable):
     default_hint = "The data directory cannot be written: look for a full disk or wrong permissions."
 
 
+class DatabaseDown(Unavailable):
+    code = "DATABASE_DOWN"
+    default_hint = "Try again; running work goes on, and the server's log says why."
+
+
 class HostGone(Unavailable):
     """The PTY host cannot be reached or died."""
 
@@ -292,6 +297,18 @@ class WriteFailed(Unavailable):
 class ReadFailed(Unavailable):
     code = "READ_FAILED"
     default_hint = "The terminal's log cannot be read: look for a failing disk or wrong permissions."
+
+
+class NativeToolMissing(Unavailable):
+    """tmux or screen is not installed, or too old; the instance's hint has the command for this system."""
+
+    code = "NATIVE_TOOL_MISSING"
+    default_hint = "Install it on the server, for instance: sudo apt-get install tmux screen"
+
+
+class NativeSessionFailed(Unavailable):
+    code = "NATIVE_SESSION_FAILED"
+    default_hint = "tmux or screen refused; the message says why."
 
 
 class ShuttingDown(Unavailable):

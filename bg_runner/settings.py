@@ -65,6 +65,11 @@ class Settings(BaseSettings):
 
     # Where it keeps things
     data_dir: Path = Field(default_factory=default_data_dir, description="State, logs, artifacts, secrets.")
+    database_url: str | None = Field(
+        None,
+        repr=False,
+        description="PostgreSQL (13 or later) for agents and accounts; else SQLite in the data directory.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
     # Runs

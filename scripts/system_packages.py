@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scripts.console import run, say, warn
 
+ADMIN = os.environ.get("PATH", os.defpath) + ":/usr/sbin"  # not on everybody's PATH
 APT_LISTS = Path("/var/lib/apt/lists")
 
 
@@ -47,11 +48,29 @@ def _apt(command: list[str]) -> bool:
 def for_tests() -> None:
     """Install what the tests drive besides the browser, each only if it is missing."""
     commands = {"tmux": "tmux", "screen": "screen", "tsp": "task-spooler", "git": "git", "ps": "procps", "vim": "vim"}
-    missing = [package for command, package in commands.items() if shutil.which(command) is None]
+    commands |= {"sshd": "openssh-server", "ssh": "openssh-client", "ssh-keygen": "openssh-client"}
+    commands |= {"zsh": "zsh", "fish": "fish"}
+    missing = sorted({package for command, package in commands.items() if shutil.which(command, path=ADMIN) is None})
     if not has_chinese_font():
         missing += CHINESE_FONT
+    if postgresql_programs() is None:
+        missing += POSTGRESQL
     if missing:
         install("The tests need more programs", missing)
+
+
+POSTGRESQL = ["postgresql"]
+
+
+def postgresql_programs() -> Path | None:
+    """Where `initdb` and `postgres` are, of the newest version; Debian keeps them off PATH."""
+    found = [
+        path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb") if (path.parent / "postgres").exists()
+    ]
+    if found:
+        return max(found, key=lambda path: int(path.parent.name) if path.parent.name.isdigit() else 0)
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
 
 
 CHINESE_FONT = ["fontconfig", "fonts-wqy-microhei"]

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from bg_runner.db.engine import Database
+from bg_runner.db.migrate import migrate
 from bg_runner.terminals.host_client import HostClient
 from tests.conditions import wait_until
 from tests.integration.hosts import host_process, is_running
+from tests.integration.postgres import PostgresServer
 
 
 @pytest.fixture
@@ -37,3 +40,34 @@ def host(host_dir: Path) -> Iterator[HostClient]:
     with HostClient(host_dir) as client:
         client.ensure()
         yield client
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL. A test that stops it starts it again."""
+    server = PostgresServer()
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """What `Database` takes for an empty database of this test, of either kind."""
+    return None if request.param == "sqlite" else request.getfixturevalue("postgres").empty_database()
+
+
+@pytest.fixture
+def empty_database(database_url: str | None, tmp_path: Path) -> Iterator[Database]:
+    """A database without tables."""
+    database = Database(database_url, tmp_path)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def database(empty_database: Database) -> Database:
+    """A database with all tables."""
+    migrate(empty_database)
+    return empty_database

@@ -1,0 +1,1 @@
+"""Agents, users, tokens, shares and the audit log, in SQLite or PostgreSQL. See docs/database.md."""
