@@ -47,7 +47,8 @@ def _apt(command: list[str]) -> bool:
 
 def for_tests() -> None:
     """Install what the tests drive besides the browser, each only if it is missing."""
-    commands = {"tmux": "tmux", "screen": "screen", "tsp": "task-spooler", "git": "git", "ps": "procps", "vim": "vim"}
+    commands = {"tsp": "task-spooler", "ps": "procps"}
+    commands |= {name: name for name in ("tmux", "screen", "git", "vim", "zsh")}
     commands |= {"sshd": "openssh-server", "ssh": "openssh-client", "ssh-keygen": "openssh-client"}
     commands |= {"zsh": "zsh", "fish": "fish"}
     missing = sorted({package for command, package in commands.items() if shutil.which(command, path=ADMIN) is None})

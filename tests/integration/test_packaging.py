@@ -83,6 +83,8 @@ def test_wheel_carries_pages_assets_and_translations(wheel: Path, clean_copy: Pa
     catalogues = list((clean_copy / "bg_runner" / "translations").glob("*/LC_MESSAGES/messages.po"))
     assert catalogues
     expected |= {str(path.relative_to(clean_copy).with_suffix(".mo")) for path in catalogues}
+    # Shell integration: a wheel takes dot files, too.
+    expected |= {f"bg_runner/terminals/integration/{name}" for name in ("bash.sh", "zsh/.zshrc")}
     assert not expected - names
 
 

@@ -1,14 +1,15 @@
 # What bg-runner has an interactive bash read instead of ~/.bashrc: that file first, then marks around every
 # command (OSC 133) and the directory (OSC 7). BG_RUNNER_SHELL_INTEGRATION=false turns it off.
-if [ -r /etc/bash.bashrc ]; then . /etc/bash.bashrc; fi
+# The system's own file needs no mention: a bash that has one reads it before this one.
 if [ -r ~/.bashrc ]; then . ~/.bashrc; fi
 
+# The owner of the shell may have `set -u`, and a printf of their own.
 __bg_runner_prompt() {
   local code=$? directory=${PWD//%/%25}
-  if [ -n "$__bg_runner_running" ]; then printf '\e]133;D;%s\a' "$code"; fi
+  if [[ -n ${__bg_runner_running-} ]]; then builtin printf '\e]133;D;%s\a' "$code"; fi
   __bg_runner_running=
   directory=${directory//[$'\x01'-$'\x1f\x7f']/}
-  printf '\e]7;file://%s%s\a\e]133;A\a' "${HOSTNAME-}" "${directory// /%20}"
+  builtin printf '\e]7;file://%s%s\a\e]133;A\a' "${HOSTNAME-}" "${directory// /%20}"
   return "$code"
 }
 
