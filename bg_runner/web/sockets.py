@@ -35,8 +35,8 @@ OUTPUT, SCREEN, WHOLE = 1, 2, 3
 KICKED, REMOVED = 4403, 4404
 KEPT_FRAMES = 16
 _HEADER = struct.Struct(">BQ")
-# As JSON.stringify writes it; any other form goes the usual way.
-_ACKNOWLEDGEMENT = re.compile(rb'\{"type":"ack","cursor":(\d{1,18})\}')
+# As JSON.stringify and json.dumps write it; any other form goes the usual way.
+_ACKNOWLEDGEMENT = re.compile(rb'\{"type": ?"ack", ?"cursor": ?(\d{1,18})\}')
 _Size = Annotated[int, Field(ge=1, le=1000)]
 
 
