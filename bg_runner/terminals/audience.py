@@ -15,9 +15,10 @@ NAMED_CLIENTS = 50
 
 
 class Audience:
-    """Belongs to the event loop."""
+    """Belongs to the event loop. `status` is the text that was made for all of them, until something changes."""
 
     def __init__(self) -> None:
+        self.status: str | None = None
         self._clients: dict[str, TerminalClient] = {}
         self._status_timer: asyncio.TimerHandle | None = None
 
@@ -49,6 +50,7 @@ class Audience:
 
     def status_changed(self) -> None:
         """Tell everybody soon; changes that come together are told once."""
+        self.status = None
         if self._status_timer is None and self._clients:
             delay = CROWD_DELAY if self.is_crowd else STATUS_DELAY
             self._status_timer = asyncio.get_running_loop().call_later(delay, self._tell_status)

@@ -35,6 +35,10 @@ class Wire(Protocol):
     """How a client's connection writes; each call returns when the connection takes more."""
 
     def message(self, message: Message) -> Awaitable[None]: ...
+    def text(self, text: str) -> Awaitable[None]:
+        """Send a message that is JSON already."""
+        ...
+
     def output(self, data: bytes, start: int, *, more: bool) -> Awaitable[int]:
         """Send output that begins at `start`; returns how many bytes went (a cut character may stay behind)."""
         ...
@@ -170,7 +174,7 @@ class TerminalClient:
     async def _send_messages(self) -> None:
         if self._status_due:
             self._status_due = False
-            await self._wire.message(self._session.status_for(self))
+            await self._wire.text(self._session.status_for(self))
         while self._messages:
             await self._wire.message(self._messages.popleft())
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import time
 from collections.abc import Callable
@@ -423,12 +424,15 @@ class TerminalSession:
             if client.attach.share_id == share_id:
                 client.kicked.set()
 
-    def status_for(self, client: TerminalClient) -> Message:
-        """The message `status` for one client."""
+    def status_for(self, client: TerminalClient) -> str:
+        """The message `status` for one client, as JSON. What is the same for all is made once for each change."""
+        if self.clients.status is None:
+            self.clients.status = json.dumps(self._common_status(), ensure_ascii=False)
+        own = {"type": "status", "client_id": client.id, "mode": client.attach.mode}
+        return f"{json.dumps(own)[:-1]}, {self.clients.status[1:]}"
+
+    def _common_status(self) -> Message:
         return {
-            "type": "status",
-            "client_id": client.id,
-            "mode": client.attach.mode,
             **self.clients.describe(),
             "size_owner": self.size.owner,
             "epoch": self.size.epoch,

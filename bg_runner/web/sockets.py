@@ -80,7 +80,10 @@ class JsonWire:
         self._unfinished = b""
 
     def message(self, message: Message) -> Awaitable[None]:
-        return self._send({"type": "websocket.send", "text": json.dumps(message, ensure_ascii=False)})
+        return self.text(json.dumps(message, ensure_ascii=False))
+
+    def text(self, text: str) -> Awaitable[None]:
+        return self._send({"type": "websocket.send", "text": text})
 
     async def output(self, data: bytes, start: int, *, more: bool) -> int:
         kept = len(self._unfinished)
