@@ -123,7 +123,10 @@ def sqlite_engine(path: Path) -> Engine:
 
 
 def make_sqlite_file(path: Path) -> None:
-    """Make an empty database, mode 0600, if there is none. Raises: OSError."""
+    """Make an empty database, mode 0600, if there is none. Raises: OSError.
+
+    A file that is there is not opened: closing it would end the POSIX locks that SQLite holds on it in this process.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Stateme
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from bg_runner.db import connect
 from bg_runner.db.connect import SQLITE_FILE, make_sqlite_file, parse_url, postgresql_engine, sqlite_engine
 from bg_runner.errors import BgRunnerError, DatabaseDown, ShuttingDown, StartupError
 
@@ -80,6 +81,7 @@ class Database:
         InvalidField for text that cannot be stored; sqlalchemy.exc.IntegrityError for a broken constraint;
         ShuttingDown.
         """
+        deadline = time.monotonic() + connect.PATIENCE
         for attempt in range(1, ATTEMPTS + 1):
             if self._closed:
                 raise ShuttingDown("the database is closed")
@@ -89,7 +91,7 @@ class Database:
             except PoolTimeout:
                 raise self._down("all its connections are busy") from None
             except StatementError as error:
-                self._judge(error, is_last=attempt == ATTEMPTS)
+                self._judge(error, is_last=attempt == ATTEMPTS or time.monotonic() > deadline)
                 time.sleep(random.uniform(0.1, 1.0) * min(0.5, 0.005 * 2**attempt))  # noqa: S311
             else:
                 self._saw(is_up=True)

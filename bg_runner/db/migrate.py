@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from bg_runner.db.engine import Database
-from bg_runner.errors import StartupError
+from bg_runner.errors import DatabaseDown, StartupError
 
 log = logging.getLogger(__name__)
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -29,6 +29,7 @@ def migrate(database: Database, revision: str = "head") -> list[str]:
     Raises: StartupError if the database is newer than this program, too old a PostgreSQL, or cannot be migrated;
     DatabaseDown if it cannot be reached, and then the caller may try again.
     """
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     if not database.is_sqlite:
         database.run_blocking(lambda session: session.execute(text("SELECT 1")))
     # Each statement must see what the holder of the lock before us committed.
@@ -47,6 +48,8 @@ def migrate(database: Database, revision: str = "head") -> list[str]:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
                 return _upgrade(connection, revision)
     except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseDown("the connection to the database broke") from None
         raise StartupError(
             f"the {database.name} could not be brought up to date: {error.orig}",
             hint="Nothing of it was changed. Restore a backup, or let the database's user make tables.",

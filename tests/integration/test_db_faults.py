@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from bg_runner.db import engine
+from bg_runner.db import connect, engine
 from bg_runner.db.engine import Database
 from bg_runner.db.migrate import migrate
 from bg_runner.db.tables import AgentInstance, Message, User
@@ -155,6 +156,20 @@ def test_a_damaged_sqlite_file_is_said_so_and_left_alone(tmp_path: Path) -> None
     with pytest.raises(StartupError, match="not a database"):
         migrate(database)
     assert (tmp_path / "bg-runner.db").read_bytes() == b"no database" * 1000
+    database.close()
+
+
+def test_a_sqlite_file_that_another_program_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect, "PATIENCE", 0.05)
+    database = Database(None, tmp_path)
+    migrate(database)
+    with contextlib.closing(sqlite3.connect(tmp_path / "bg-runner.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(DatabaseDown):
+            db_writer.write(database, 1)
+        other.execute("ROLLBACK")
+    db_writer.write(database, 2)
+    assert count(database) == 1
     database.close()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import traceback
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -142,6 +144,37 @@ def test_a_migration_that_fails_leaves_nothing(empty_database: Database) -> None
     assert inspect(empty_database.engine).get_table_names() == ["shares"]
     empty_database.run_blocking(lambda session: session.execute(text("DROP TABLE shares")))
     assert migrate(empty_database) == ["0001", "0002"]
+
+
+# The third revision of a program to come: on SQLite the table is made anew, and the old one dropped.
+ALTER = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "9001", "{newest}"
+
+
+def upgrade():
+    with op.batch_alter_table("agent_instances") as table:
+        table.alter_column("name", type_=sa.String(300), existing_type=sa.String(255))
+"""
+
+
+def test_altering_a_table_keeps_the_rows_that_refer_to_it(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = agent()
+    add(database, row)
+    add(database, Message(agent_instance_id=row.id, sender_type="USER", content="yes"))
+    migrations = tmp_path / "100%" / "migrations"
+    shutil.copytree(MIGRATIONS, migrations, ignore=shutil.ignore_patterns("__pycache__"))
+    (migrations / "versions" / "r9001_alter.py").write_text(ALTER.format(newest=newest()))
+    monkeypatch.setattr("bg_runner.db.migrate.MIGRATIONS", migrations)
+    assert migrate(database) == ["9001"]
+    messages = database.run_blocking(lambda session: list(session.scalars(select(Message.content))))
+    assert messages == ["yes"]
+    with pytest.raises(IntegrityError):
+        add(database, Message(agent_instance_id=uuid.uuid4(), sender_type="USER", content="to nobody"))
 
 
 def test_a_newer_database_is_refused(database: Database) -> None:

@@ -114,6 +114,15 @@ def installed(wheel: Path, tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
+def test_installed_wheel_makes_its_tables(installed: dict[str, str], tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib; from bg_runner.db.engine import Database; from bg_runner.db.migrate import migrate; "
+    )
+    program += "database = Database(None, pathlib.Path(sys.argv[1])); assert migrate(database); database.close()"
+    run([sys.executable, "-c", program, str(tmp_path / "data")], cwd=tmp_path, env=installed)
+
+
 @pytest.fixture
 def served(installed: dict[str, str], tmp_path: Path) -> Iterator[str]:
     """The address that `bg-runner serve` prints when it is started in an empty directory."""
