@@ -25,6 +25,7 @@ PARTS = {
     "crowd": "terminal_crowd",
     "attach": "terminal_attach",
     "idle-terminals": "terminal_idle",
+    "native": "native_sessions",
 }
 
 

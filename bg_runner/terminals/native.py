@@ -120,7 +120,7 @@ class SshServer:
 def ssh_command(server: SshServer, attach_command: str) -> str:
     """`ssh -t user@host '<attach_command>'`; the port is named if it is not 22."""
     port = [] if server.port == 22 else ["-p", str(server.port)]
-    return " ".join(["ssh", "-t", *port, f"{server.user}@{server.host}", quoted(attach_command)])
+    return " ".join(["ssh", "-t", *port, quoted(f"{server.user}@{server.host}"), quoted(attach_command)])
 
 
 def quoted(text: str) -> str:

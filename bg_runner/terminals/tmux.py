@@ -100,7 +100,9 @@ class TmuxSessions:
     def __init__(
         self, *, socket_name: str | None = None, socket_path: Path | None = None, grace: float = GRACE
     ) -> None:
-        if socket_name is not None and (socket_path is not None or not re.fullmatch(r"[\w.-]+", socket_name)):
+        if socket_name is not None and (
+            socket_path is not None or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", socket_name)
+        ):
             raise wrong("tmux socket", "a plain name, or a path instead")
         self._grace = grace
         self._where: list[str] = []
