@@ -117,7 +117,7 @@ class TmuxSessions:
     def create(self, tool: NativeTool, session_id: str, rows: int, cols: int) -> NativeSession:
         check_tool(tool, rows, cols)
         native_id = native_session_id(tool.name, session_id)
-        version = self._version
+        _, version = self._program
         env = {name: value for name, value in tool.env.items() if name not in _OF_TMUX}
         env[TAG_VARIABLE] = self._tag(native_id)
         # An unattached client's own PATH wins over -e, and its directory needs no -c, which would be a format.
@@ -174,15 +174,16 @@ class TmuxSessions:
         return " ".join(["tmux", *map(quoted, self._where), "attach", "-t", check_native_id(native_id)])
 
     @cached_property
-    def _version(self) -> tuple[int, int]:
-        """Raises: NativeToolMissing."""
-        if shutil.which("tmux", path=base_environment()["PATH"]) is None:
+    def _program(self) -> tuple[str, tuple[int, int]]:
+        """Its path, because a tool's PATH need not lead to it, and its version. Raises: NativeToolMissing."""
+        path = shutil.which("tmux", path=base_environment()["PATH"])
+        if path is None:
             raise missing("tmux")
-        said = run(["tmux", "-V"], base_environment()).stdout
+        said = run([path, "-V"], base_environment()).stdout
         version = parse_version(said)
         if version < OLDEST:
             raise missing("tmux", f"is too old ({said.strip() or 'unknown version'}; 3.0 or newer is needed)")
-        return version
+        return path, version
 
     def _tag(self, native_id: str) -> str:
         return f"tmux:{self._socket}:{check_native_id(native_id)}"
@@ -199,7 +200,6 @@ class TmuxSessions:
 
     def _ask(self, *command: str) -> str:
         """What tmux answers; nothing if the server or the session does not exist."""
-        _ = self._version
         done = self._run(*command, env=base_environment())
         if done.returncode == 0:
             return done.stdout
@@ -208,7 +208,7 @@ class TmuxSessions:
         raise NativeSessionFailed(f"tmux {command[0]} failed: {done.stderr.strip() or 'it gave no reason'}")
 
     def _run(self, *command: str, env: dict[str, str], cwd: str = "/") -> CompletedProcess[str]:
-        return run(["tmux", "-u", *self._where, *command], env, cwd)
+        return run([self._program[0], "-u", *self._where, *command], env, cwd)
 
 
 def creation(

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -125,10 +126,14 @@ def test_a_session_is_made_listed_looked_at_and_ended(sessions: NativeSessionMan
     assert sessions.list() == sorted([session.native_id, other.native_id])
     assert sessions.check_status(session.native_id) == NativeStatus("running", pid=session.pid)
     assert psutil.Process(session.pid).cwd() == str(directory)
+    # The next server knows nothing, and finds everything.
+    later = tmux_in(directory) if isinstance(sessions, TmuxSessions) else screen_in(directory)
+    assert later.list() == sessions.list()
+    assert later.check_status(session.native_id) == NativeStatus("running", pid=session.pid)
     killed = sessions.kill(session.native_id)
     assert session.pid in killed.ended
     assert killed.survivors == []
-    assert sessions.check_status(session.native_id).state == "gone"
+    assert later.check_status(session.native_id).state == "gone"
     assert sessions.list() == [other.native_id]
     assert sessions.check_status(other.native_id).state == "running"
     again = sessions.kill(session.native_id)
@@ -233,6 +238,49 @@ def test_a_server_that_was_asked_to_end_or_killed_is_noticed(sessions: NativeSes
         wait_until(lambda: sessions.check_status(session.native_id).state == "gone", PATIENCE)  # noqa: B023
         assert sessions.list() == []
         assert sessions.kill(session.native_id).survivors == []
+
+
+def test_a_child_that_stays_does_not_hide_the_end(sessions: NativeSessionManager, directory: Path) -> None:
+    session = create(sessions, tool(directory, "sleep 1000 & exit 3"))
+    assert ended(sessions, session.native_id) == NativeStatus("exited", 3)
+    sessions.kill(session.native_id)
+    assert not of_sessions_in(directory)
+
+
+def test_many_sessions_are_made_at_once(sessions: NativeSessionManager, directory: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: create(sessions, tool(directory, "exec sleep 1000")), range(8)))
+        assert sessions.list() == sorted(session.native_id for session in made)
+        assert len({session.pid for session in made}) == 8
+        receipts = list(pool.map(lambda session: sessions.kill(session.native_id), made))
+    assert all(session.pid in killed.ended for session, killed in zip(made, receipts, strict=True))
+    assert sessions.list() == []
+
+
+def test_a_multiplexer_that_hangs_does_not_keep_its_tools(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions = tmux_in(directory)
+    session = create(sessions, tool(directory, "exec sleep 1000"))
+    wait_until(lambda: psutil.Process(session.pid).name() == "sleep", PATIENCE)
+    server_of(session).suspend()
+    monkeypatch.setattr("bg_runner.terminals.native.PATIENCE", 0.2)
+    with pytest.raises(NativeSessionFailed, match="did not answer"):
+        sessions.check_status(session.native_id)
+    with pytest.raises(NativeSessionFailed, match="did not answer"):
+        sessions.kill(session.native_id)
+    assert not is_running(session.pid)
+
+
+def test_an_old_tmux_is_refused(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (directory / "tmux").write_text("#!/bin/sh\necho tmux 2.9a\n")
+    (directory / "tmux").chmod(0o755)
+    monkeypatch.setenv("PATH", str(directory), prepend=os.pathsep)
+    with pytest.raises(NativeToolMissing, match=r"too old \(tmux 2\.9a"):
+        tmux_in(directory).list()
+
+
+def test_a_tools_path_need_not_lead_to_the_multiplexer(sessions: NativeSessionManager, directory: Path) -> None:
+    session = create(sessions, tool(directory, 'test "$PATH" = /nowhere && exit 4', PATH="/nowhere"))
+    assert ended(sessions, session.native_id).code == 4
 
 
 def test_an_id_is_given_once(sessions: NativeSessionManager, directory: Path) -> None:
