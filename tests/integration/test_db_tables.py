@@ -22,6 +22,7 @@ from bg_runner.db.engine import Database
 from bg_runner.db.migrate import MIGRATIONS, migrate
 from bg_runner.db.tables import AgentInstance, ApiToken, AuditEntry, Base, Login, Message, ShareLink, User, now
 from bg_runner.errors import InvalidField, StartupError
+from tests.integration.postgres import PostgresServer
 
 # Seed 002's tables.
 SEED = {
@@ -76,10 +77,11 @@ def test_the_seeds_columns_are_there_by_name(database: Database) -> None:
     assert found == {table: set(columns.split()) for table, columns in SEED.items()}
 
 
-def test_postgresql_has_the_seeds_types(database: Database) -> None:
-    if database.is_sqlite:
-        pytest.skip("SQLite has none of them")
+def test_postgresql_has_the_seeds_types(postgres: PostgresServer, tmp_path: Path) -> None:
+    database = Database(postgres.empty_database(), tmp_path)
+    migrate(database)
     columns = inspect(database.engine).get_columns("messages")
+    database.close()
     types = {column["name"]: str(column["type"]) for column in columns}
     assert types["id"] == types["agent_instance_id"] == "UUID"
     assert types["metadata"] == "JSONB"
