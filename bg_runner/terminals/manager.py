@@ -31,6 +31,7 @@ from bg_runner.errors import (
     TooManyTerminals,
 )
 from bg_runner.settings import Settings
+from bg_runner.terminals.emulator import new_emulator
 from bg_runner.terminals.host_bells import HostBells
 from bg_runner.terminals.host_client import HostClient
 from bg_runner.terminals.models import SpawnRequest, TerminalInfo
@@ -91,6 +92,7 @@ class TerminalManager:
                 await self._recover(directory, record, living.get(record.id))
             except (BgRunnerError, OSError) as error:
                 log.error("the terminal %s could not be found again: %s", record.id, error)
+        self._spawn_task(self._in_thread(_warm_up))
         self._spawn_task(self._look_after(REST_INTERVAL, self._rest))
         self._spawn_task(self._look_after(TIMEOUT_INTERVAL, self.end_forgotten))
 
@@ -356,6 +358,13 @@ class TerminalManager:
 
     async def _in_thread(self, action: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, action)
+
+
+def _warm_up() -> None:
+    """Load the emulator's library, which takes a fifth of a second, before somebody waits for a screen."""
+    emulator = new_emulator(2, 10, 10)
+    emulator.snapshot(scrollback=True)
+    emulator.close()
 
 
 def signal_number(given: str | int | None) -> int | None:

@@ -472,14 +472,14 @@ STREAM_AGAINST_DIRECT_FEED = """async ({ pieces, cuts }) => {
     let gaps = 0;
     const parsed = [];
     const stream = new Stream(cut, { onParsed: (cursor) => parsed.push(cursor), onGap: () => (gaps += 1) });
-    stream.snapshot(0, new Uint8Array());
+    stream.snapshot(0, new Uint8Array(), true);
     for (const [begin, end] of cuts) stream.output(begin, bytes.subarray(begin, end));
     stream.output(bytes.length + 5, bytes.subarray(0, 9)); // a gap: nothing of it is shown
     stream.output(bytes.length + 14, bytes.subarray(0, 9));
     await new Promise((done) => stream.afterParsing(done));
     const shown = [bufferText(cut), bufferText(direct)];
     stream.resize(10, 40); // in order: the next output is for that size
-    stream.snapshot(7, new TextEncoder().encode("x".repeat(45)));
+    stream.snapshot(7, new TextEncoder().encode("x".repeat(45)), true);
     stream.resize(24, 80);
     await new Promise((done) => stream.afterParsing(done));
     return { shown, gaps, end: parsed.findLast((cursor) => cursor > 7), size: bytes.length,

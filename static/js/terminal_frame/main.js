@@ -55,7 +55,7 @@ function address() {
   url.searchParams.set("reconnect", "true");
   url.searchParams.set("name", clientName());
   if (share) url.searchParams.set("share", share);
-  if (stream.cursor !== null) url.searchParams.set("cursor", stream.cursor);
+  if (stream.cursor !== null && stream.isWhole) url.searchParams.set("cursor", stream.cursor);
   for (const [name, value] of Object.entries(sizing.viewport ?? {})) url.searchParams.set(name, value);
   return url;
 }
@@ -64,7 +64,8 @@ function address() {
 
 connection.addEventListener("frame", ({ detail: { kind, cursor, payload } }) => {
   if (kind === OUTPUT) stream.output(cursor, payload);
-  else if (kind === SCREEN || kind === SCREEN_WITH_SCROLLBACK) stream.snapshot(cursor, payload);
+  else if (kind === SCREEN) stream.snapshot(cursor, payload, false);
+  else if (kind === SCREEN_WITH_SCROLLBACK) stream.snapshot(cursor, payload, true);
 });
 
 connection.addEventListener("message", ({ detail: message }) => {

@@ -19,6 +19,8 @@ export class Stream {
     this.#onGap = onGap;
     /** The log is known up to here (bytes since the terminal began); null before the first output or snapshot. */
     this.cursor = null;
+    /** Whether the scrollback is here, too: a screen alone is nothing to go on from after a break. */
+    this.isWhole = true;
   }
 
   /** Output that begins at `begin`. What is known already is skipped. */
@@ -35,12 +37,13 @@ export class Stream {
     this.#write(known ? payload.subarray(known) : payload, this.cursor);
   }
 
-  /** A snapshot replaces everything; output goes on at `cursor`. */
-  snapshot(cursor, payload) {
+  /** A snapshot replaces everything; output goes on at `cursor`. One that is not `whole` is followed by one that is. */
+  snapshot(cursor, payload, whole) {
     const data = new Uint8Array(RESET.length + payload.length);
     data.set(RESET);
     data.set(payload, RESET.length);
     this.cursor = cursor;
+    this.isWhole = whole;
     this.#lost = false;
     this.#write(data, cursor);
   }
