@@ -145,7 +145,7 @@ def test_a_session_is_made_listed_looked_at_and_ended(sessions: NativeSessionMan
     [
         pytest.param(["exit 0"], 0, None, id="0"),
         pytest.param(["exit 3"], 3, None, id="3"),
-        pytest.param(["read line; exit 7"], 7, None, id="later"),
+        pytest.param(["echo the-tool-waits; read line; exit 7"], 7, None, id="later"),
         pytest.param(["kill -KILL $$"], None, signal.SIGKILL, id="signal"),
         pytest.param(["no-such-program", "x"], 127, None, id="missing"),
     ],
@@ -157,7 +157,7 @@ def test_how_a_tool_ended_is_told_exactly(
     if code == 7:
         assert sessions.check_status(session.native_id).state == "running"
         with Person(sessions.attach_argv(session.native_id), {}) as person:
-            wait_until(lambda: person.text.strip() or sessions.check_status(session.native_id).attached_clients)
+            person.wait_for("the-tool-waits")
             person.type("go on")
             ended(sessions, session.native_id)
         wait_until(lambda: not sessions.check_status(session.native_id).attached_clients, PATIENCE)
