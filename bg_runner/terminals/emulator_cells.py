@@ -87,6 +87,10 @@ class GhosttyCells:
             ref.x -= 1
         return Cell(ref.x, self._text(ref), self._pen(ref))
 
+    def is_wide(self, row: int, col: int) -> bool:
+        """Whether a wide character begins here."""
+        return self._cell_number(self.ref(row, col), lib.GHOSTTY_CELL_DATA_WIDE) == int(lib.GHOSTTY_CELL_WIDE_WIDE)
+
     def ref(self, row: int, col: int) -> Any:
         """A pointer to a cell; `x` may be changed to reach others of the row."""
         point = ffi.new("GhosttyPointS*")
@@ -197,10 +201,8 @@ class GhosttyCells:
         """Whether the last cell is empty because a wide character went to the next row, where it still is."""
         if row + 1 >= self._count:
             return False
-        last, first = self.ref(row, self._cols - 1), self.ref(row + 1, 0)
-        wide = lib.GHOSTTY_CELL_DATA_WIDE
-        pushed = self._cell_number(last, wide) == lib.GHOSTTY_CELL_WIDE_SPACER_HEAD
-        return pushed and self._cell_number(first, wide) == int(lib.GHOSTTY_CELL_WIDE_WIDE)
+        last = self._cell_number(self.ref(row, self._cols - 1), lib.GHOSTTY_CELL_DATA_WIDE)
+        return last == lib.GHOSTTY_CELL_WIDE_SPACER_HEAD and self.is_wide(row + 1, 0)
 
     def _row_flag(self, ref: Any, key: int) -> bool:
         check(lib.ghostty_grid_ref_row(ref, self._row))

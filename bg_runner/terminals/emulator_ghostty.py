@@ -17,9 +17,10 @@ from typing import Any
 from pyghostty import __version__ as _library_version
 from pyghostty import ffi, lib
 
-from bg_runner.terminals import emulator
+from bg_runner.terminals import emulator, emulator_resize
 from bg_runner.terminals.emulator_cells import GhosttyCells, check, terminal_get
 from bg_runner.terminals.emulator_history import history_text
+from bg_runner.terminals.emulator_resize import CELL_HEIGHT, CELL_WIDTH
 from bg_runner.terminals.emulator_state import State, read_state
 from bg_runner.terminals.emulator_vt import SnapshotWriter
 
@@ -31,7 +32,9 @@ _MAX_DUMP = 256 * 1024 * 1024
 # The scrollback is limited in bytes only: with a limit in lines the library allocates a page for every one that it
 # drops, and takes 50 MB/s instead of 140. A cell needs 8 bytes, a row an eighth more; many styles need still more.
 _BYTES_PER_CELL = 12
-_LEAST_SCROLLBACK_BYTES = 1024 * 1024
+# A page that was wrapped anew is mostly air; and what a narrow window (a phone's) pushes out never comes back.
+_LEAST_SCROLLBACK_BYTES = 4 * 1024 * 1024
+_LEAST_COLS = 80
 _HEAD = struct.Struct("<16sHHI")
 _ENGINE = f"pyghostty {_library_version}".encode()[:16]
 
@@ -39,7 +42,6 @@ _ENGINE = f"pyghostty {_library_version}".encode()[:16]
 _XTVERSION = ffi.new("char[]", b"xterm.js(6.0.0)")
 _FOREGROUND = (0xD4, 0xD4, 0xD4)
 _BACKGROUND = (0x1E, 0x1E, 0x1E)
-_CELL_WIDTH, _CELL_HEIGHT = 8, 16
 # The kitty keyboard protocol and grapheme clusters (2027) are not in xterm.js 6: do not say that they are there.
 _KITTY_KEYBOARD = re.compile(rb"\x1b\[\?\d+u")
 _CLUSTERS = re.compile(rb"\x1b\[\?2027;\d\$y")
@@ -82,7 +84,7 @@ def _write_pty(_terminal: Any, userdata: Any, data: Any, length: int) -> None:
 def _report_size(_terminal: Any, userdata: Any, size: Any) -> bool:
     answers: _Answers = ffi.from_handle(userdata)
     size.rows, size.columns = answers.rows, answers.cols
-    size.cell_width, size.cell_height = _CELL_WIDTH, _CELL_HEIGHT
+    size.cell_width, size.cell_height = CELL_WIDTH, CELL_HEIGHT
     return True
 
 
@@ -154,16 +156,20 @@ class GhosttyEmulator:
             self._tame(data)
         if self._get("COLS") != self.cols:
             # DECCOLM: a program may not change the size, since the other terminals that show this do not.
-            check(lib.ghostty_terminal_resize(self._terminal, self.cols, self.rows, _CELL_WIDTH, _CELL_HEIGHT))
+            check(lib.ghostty_terminal_resize(self._terminal, self.cols, self.rows, CELL_WIDTH, CELL_HEIGHT))
         return self._answers.take()
 
     def resize(self, rows: int, cols: int) -> bytes:
         emulator.check_size(rows, cols)
         self._looked_at = None
+        narrower = cols < self.cols
+        state = read_state(self._encode(history=False))
         self.rows = self._answers.rows = rows
         self.cols = self._answers.cols = cols
         self._limit_scrollback()
-        check(lib.ghostty_terminal_resize(self._terminal, cols, rows, _CELL_WIDTH, _CELL_HEIGHT))
+        emulator_resize.resize(self._terminal, rows, cols, state)
+        if narrower and not state.alternate and 1 in state.screens and not self._can_encode():
+            emulator_resize.clear_hidden(self._terminal, state)
         return self._answers.take()
 
     def snapshot(self, scrollback: bool) -> bytes:
@@ -230,7 +236,8 @@ class GhosttyEmulator:
         self._set("CLIPBOARD_WRITE_MAX_BYTES", ffi.new("size_t*", 0))
 
     def _limit_scrollback(self) -> None:
-        size = max(_LEAST_SCROLLBACK_BYTES, self._scrollback * self.cols * _BYTES_PER_CELL) if self._scrollback else 0
+        size = max(_LEAST_SCROLLBACK_BYTES, self._scrollback * max(self.cols, _LEAST_COLS) * _BYTES_PER_CELL)
+        size = size if self._scrollback else 0
         self._set("SCROLLBACK_MAX_BYTES", ffi.new("size_t*", size))
 
     def _set(self, name: str, value: Any) -> None:
@@ -257,6 +264,18 @@ class GhosttyEmulator:
 
     def _encode(self, history: bool) -> bytes:
         """The library's binary snapshot, or only its part without the history."""
+        result, snapshot = self._try_encode(history)
+        if result == lib.GHOSTTY_INVALID_VALUE:
+            # A program has changed the columns (DECCOLM) amid wide characters, on a screen that does not show.
+            lib.ghostty_terminal_reset(self._terminal)
+            result, snapshot = self._try_encode(history)
+        check(result)
+        return snapshot
+
+    def _can_encode(self) -> bool:
+        return not self._try_encode(history=False)[0]
+
+    def _try_encode(self, history: bool) -> tuple[int, bytes]:
         parts: list[bytes] = []
 
         @ffi.callback("GhosttyWriterFn")  # type: ignore[untyped-decorator]
@@ -267,10 +286,8 @@ class GhosttyEmulator:
 
         writer = ffi.new("GhosttyWriter*")
         writer.write = write
-        result = lib.ghostty_snapshot_encode(self._terminal, writer[0])
-        if result != lib.GHOSTTY_IO_ERROR or history:
-            check(result)
-        return b"".join(parts)
+        result = int(lib.ghostty_snapshot_encode(self._terminal, writer[0]))
+        return 0 if result == lib.GHOSTTY_IO_ERROR and not history else result, b"".join(parts)
 
 
 def _decode(snapshot: bytes, history: bool) -> Any:

@@ -75,7 +75,40 @@ class SnapshotWriter:
         else:
             self._rows(active.rows(), streaming=history is not None)
         self._finish(active)
-        return b"".join(self._parts)
+        return self._take()
+
+    def erase(self, places: Iterable[tuple[int, int]]) -> bytes:
+        """For the terminal itself: erase cells (row, column); then comes `place`."""
+        state = self._state
+        screen = state.screens[1 if state.alternate else 0]
+        self._add(b"\x18" if state.continuation else b"")
+        self._add('\x1b[?6l\x1b[4l\x1b[?7h\x1b[m\x1b[0"q\x1b]8;;\x1b\\')
+        for row, col in places:
+            self._add(f"\x1b[{row + 1};{col + 1}H\x1b[X")
+        self._charsets = screen.cursor.charsets
+        self._set_charsets(Charsets())
+        return self._take()
+
+    def place(self, active: Cells) -> bytes:
+        """For the terminal itself, after `erase`: put the cursor back, and what was unfinished."""
+        if self._state.mode(6):
+            self._add("\x1b[?6h")
+        self._place(active, self._state.screens[1 if self._state.alternate else 0])
+        self._add(self._state.continuation)
+        return self._take()
+
+    @staticmethod
+    def link(screen: ScreenState) -> bytes:
+        """OSC 8 for the hyperlink that is open."""
+        if screen.hyperlink is None:
+            return b""
+        name, uri = screen.hyperlink
+        return b"\x1b]8;" + (b"id=" + _string(name) if name else b"") + b";" + _string(uri) + b"\x1b\\"
+
+    def _take(self) -> bytes:
+        text = b"".join(self._parts)
+        self._parts.clear()
+        return text
 
     def _add(self, text: str | bytes) -> None:
         self._parts.append(text.encode() if isinstance(text, str) else text)
@@ -181,9 +214,7 @@ class SnapshotWriter:
         late = [mode for mode in _LATE_MODES if state.modes[mode] != state.default_modes[mode]]
         self._move(active, cursor, row, col)
         self._add(sgr(cursor.pen))
-        if screen.hyperlink is not None:
-            name, uri = screen.hyperlink
-            self._add(b"\x1b]8;" + (b"id=" + _string(name) if name else b"") + b";" + _string(uri) + b"\x1b\\")
+        self._add(self.link(screen))
         if cursor.protected:
             self._add('\x1b[1"q')
         self._set_charsets(cursor.charsets)
