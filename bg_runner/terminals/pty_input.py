@@ -4,10 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 
 from bg_runner.errors import WriteFailed
 
 MAX_WAITING = 1 << 20
+
+
+class TerminalInput:
+    """What is typed into one terminal, in whole messages and in order. `attach` gives a descriptor to write to; it is
+    asked for when somebody types, and given back when nobody does. Belongs to the event loop.
+    """
+
+    def __init__(self, attach: Callable[[], Awaitable[int]]) -> None:
+        self._attach = attach
+        self._lock = asyncio.Lock()
+        self._pty: PtyInput | None = None
+
+    def write_now(self, data: bytes) -> bool:
+        """Type `data`; False, and nothing is typed, if that means waiting. Raises: WriteFailed (it is not read)."""
+        if self._pty is None or self._lock.locked():
+            return False
+        self._pty.write(data)
+        return True
+
+    async def write(self, data: bytes) -> None:
+        """Type `data`. Raises: WriteFailed, and what `attach` raises."""
+        if not self.write_now(data):
+            # Whoever leaves while typing must not leave a descriptor behind.
+            await asyncio.shield(self._attach_and_write(data))
+
+    async def _attach_and_write(self, data: bytes) -> None:
+        async with self._lock:
+            if self._pty is None:
+                self._pty = PtyInput(await self._attach())
+            self._pty.write(data)
+
+    def rest(self) -> None:
+        """Give the descriptor back unless something waits to be read."""
+        if self._pty is not None and self._pty.is_empty:
+            self.close()
+
+    def close(self) -> None:
+        """Forget what was not read yet."""
+        if self._pty is not None:
+            self._pty.close()
+            self._pty = None
 
 
 class PtyInput:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -25,23 +24,20 @@ from bg_runner.terminals.emulator import Screen
 from bg_runner.terminals.host_bells import HostBells
 from bg_runner.terminals.host_client import HostClient, Watch, WatchEvent
 from bg_runner.terminals.lines import Lines
-from bg_runner.terminals.log_follower import LogFollower
 from bg_runner.terminals.log_index import read_index
 from bg_runner.terminals.models import Exit, TerminalInfo
 from bg_runner.terminals.osc import OscEvent
 from bg_runner.terminals.output import LogReader
-from bg_runner.terminals.pty_input import PtyInput
+from bg_runner.terminals.pty_input import TerminalInput
 from bg_runner.terminals.record import Ended, TerminalRecord
 from bg_runner.terminals.screen_keeper import Fed, ScreenKeeper, Snapshot
+from bg_runner.terminals.shared_reader import SharedReader
 from bg_runner.terminals.sizing import Sizing
+from bg_runner.terminals.snapshots import Snapshots
 
 State = Literal["running", "exited", "lost"]
-KEPT_PIECES = 16
-SHORT_PIECE = 16 * 1024
-LONGEST_CHARACTER = 4  # bytes in UTF-8
-T = TypeVar("T")
-SNAPSHOT_AGE = 2.0
 SNAPSHOT_LAG = 1 << 20
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -77,17 +73,13 @@ class TerminalSession:
         self._services = services
         self._loop = asyncio.get_running_loop()
         self._reader = LogReader(directory)
-        self._follower = LogFollower(directory)
-        self._pieces: dict[int, bytes] = {}
+        self._shared = SharedReader(directory)
         self._resizing = False
         self._bell_meanwhile: WatchEvent | None = None
         self._wanted_size: tuple[int, int] | None = None
         self._watch: Watch | None = None
-        self._input: PtyInput | None = None
-        self._input_lock = asyncio.Lock()
+        self._input = TerminalInput(self._attach)
         self._grown = asyncio.Event()
-        self._snapshot_lock = asyncio.Lock()
-        self._snapshots: tuple[float, int, tuple[Snapshot, Snapshot]] | None = None
         self._keeper = ScreenKeeper(
             directory,
             (self.size.rows, self.size.cols),
@@ -96,6 +88,7 @@ class TerminalSession:
             self._on_fed,
             live_from=end,
         )
+        self._snapshots = Snapshots(self._keeper)
 
     # State
 
@@ -198,22 +191,8 @@ class TerminalSession:
         self.clients.wake()
 
     def read(self, cursor: int, size: int) -> bytes:
-        """Up to `size` bytes of output at `cursor`, empty at the end. Raises: Overtaken if they are deleted; OSError.
-
-        Clients that are equally far get the same object, read once. Of a character that is all there never only a part
-        is returned, unless `size` says so.
-        """
-        piece = self._pieces.get(cursor, b"")
-        # A piece that was the end of the log is read again when there is more, if it is short.
-        if len(piece) < min(size, SHORT_PIECE):
-            piece = self._follower.read(cursor, size)
-            if len(piece) < min(size, LONGEST_CHARACTER):  # A segment of the log ends amid a character.
-                piece += self._follower.read(cursor + len(piece), size - len(piece))
-            self._pieces.pop(cursor, None)
-            self._pieces[cursor] = piece
-            if len(self._pieces) > KEPT_PIECES:
-                del self._pieces[next(iter(self._pieces))]
-        return piece if len(piece) <= size else piece[:size]
+        """See `SharedReader.read`."""
+        return self._shared.read(cursor, size)
 
     async def wait_output(self, cursor: int, timeout: float) -> bool:
         """Wait up to `timeout` s for output beyond `cursor`; False if there is none by then or the terminal ended."""
@@ -229,9 +208,7 @@ class TerminalSession:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
-        if self._input is not None:
-            self._input.close()
-            self._input = None
+        self._input.close()
         self.progress = None
         self._grown.set()
         for client in self.clients:
@@ -264,25 +241,9 @@ class TerminalSession:
 
         One that is a moment old serves a crowd that comes at once: the output since then follows it.
         """
-        async with self._snapshot_lock:  # Whoever waits for it finds what the one before made.
-            cached = self._snapshots
-            if (
-                cached is None
-                or self._loop.time() - cached[0] > SNAPSHOT_AGE
-                or cached[1] != self.size.count
-                or self.end - cached[2][1].cursor > (SNAPSHOT_LAG if self.clients.is_crowd else 0)
-            ):
-                self._keeper.grow(self.end)
-                count = self.size.count  # before: a resize meanwhile makes this one old
-                both = await self._keeper.both_snapshots()
-                cached = self._snapshots = (self._loop.time(), count, both)
-                self._loop.call_later(SNAPSHOT_AGE, self._forget_snapshots)
-        screen, whole = cached[2]
+        lag = SNAPSHOT_LAG if self.clients.is_crowd else 0
+        screen, whole = await self._snapshots.get(self.end, self.size.count, lag)
         return (screen, whole) if scrollback else (None, screen)
-
-    def _forget_snapshots(self) -> None:
-        if self._snapshots is not None and self._loop.time() - self._snapshots[0] >= SNAPSHOT_AGE:
-            self._snapshots = None
 
     def _on_fed(self, fed: Fed) -> None:
         if fed.answers and self.is_running:
@@ -314,21 +275,13 @@ class TerminalSession:
             raise TerminalEnded(f"the terminal {self.id} has ended")
         if not is_answer:
             self.last_activity = time.time()
-        if self._input is not None and not self._input_lock.locked():
-            self._input.write(data)
-        else:
-            # A client that leaves while it types must not leave a descriptor behind.
-            await asyncio.shield(self._attach_and_write(data))
+        await self._input.write(data)
 
-    async def _attach_and_write(self, data: bytes) -> None:
-        async with self._input_lock:
-            if self._input is None:
-                try:
-                    descriptor = await self._in_thread(partial(self._services.host.attach, self.id))
-                except NotFound:
-                    raise TerminalEnded(f"the terminal {self.id} has ended") from None
-                self._input = PtyInput(descriptor)
-            self._input.write(data)
+    async def _attach(self) -> int:
+        try:
+            return await self._in_thread(partial(self._services.host.attach, self.id))
+        except NotFound:
+            raise TerminalEnded(f"the terminal {self.id} has ended") from None
 
     async def type(self, client: TerminalClient, data: bytes) -> None:
         """Input of a client; what a person types makes it the owner of the size. Raises: as `write`."""
@@ -339,11 +292,10 @@ class TerminalSession:
         """The same without waiting; False, and nothing is typed, if that is not possible. Raises: WriteFailed."""
         if client.id != self.size_owner and client.viewport is not None and is_typing(data):
             self._own_size(client)
-        if self._input is None or not self.is_running or self._input_lock.locked():
+        if not self.is_running:
             return False
         self.last_activity = time.time()
-        self._input.write(data)
-        return True
+        return self._input.write_now(data)
 
     def set_viewport(self, client: TerminalClient, rows: int, cols: int, *, take: bool) -> None:
         """A client's window has this size; it counts if the client owns the size, takes it, or nobody does."""
@@ -458,11 +410,8 @@ class TerminalSession:
             await self._keeper.checkpoint()
             return
         await self._keeper.park()
-        self._follower.close()
-        self._pieces.clear()
-        if self._input is not None and self._input.is_empty:
-            self._input.close()
-            self._input = None
+        self._shared.close()
+        self._input.rest()
 
     async def close(self) -> None:
         """Let go of everything; the terminal itself goes on."""
@@ -473,10 +422,8 @@ class TerminalSession:
         with contextlib.suppress(OSError):
             await self._keeper.park()
         await self._keeper.close()
-        self._follower.close()
-        if self._input is not None:
-            self._input.close()
-            self._input = None
+        self._shared.close()
+        self._input.close()
 
     async def _in_thread(self, action: Callable[[], T]) -> T:
         return await self._loop.run_in_executor(self._services.executor, action)
@@ -498,7 +445,3 @@ def _ignore(task: asyncio.Task[None]) -> None:
     """A failed answer or resize is not worth more than a line in the log, which asyncio writes for what is unread."""
     if not task.cancelled() and isinstance(task.exception(), (HostGone, TerminalEnded)):
         return
-
-
-def iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
