@@ -33,7 +33,7 @@ _MAX_DUMP = 256 * 1024 * 1024
 # drops, and takes 50 MB/s instead of 140. A cell needs 8 bytes, a row an eighth more; many styles need still more.
 _BYTES_PER_CELL = 12
 # A page that was wrapped anew is mostly air; and what a narrow window (a phone's) pushes out never comes back.
-_LEAST_SCROLLBACK_BYTES = 4 * 1024 * 1024
+_LEAST_SCROLLBACK_BYTES = 2 * 1024 * 1024
 _LEAST_COLS = 80
 _HEAD = struct.Struct("<16sHHI")
 _ENGINE = f"pyghostty {_library_version}".encode()[:16]
