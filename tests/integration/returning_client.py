@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from pyghostty import lib
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from bg_runner.terminals.emulator import Emulator, Screen, new_emulator
+from bg_runner.terminals.emulator import Emulator, Screen, load_emulator, new_emulator
+from bg_runner.terminals.emulator_cells import GhosttyCells, terminal_get
+from bg_runner.terminals.emulator_ghostty import GhosttyEmulator
 from bg_runner.terminals.log_index import read_index
 from bg_runner.terminals.output import LogReader
 from tests.integration.server import ServerProcess
@@ -18,12 +20,23 @@ from tests.integration.terminal_socket import HEADER, OUTPUT, WHOLE, TerminalSoc
 
 Size = tuple[int, int]
 START: Size = (24, 80)
-SCROLLBACK = 500  # lines: the server's setting must be the same
-COMPARED = 20_000  # bytes of the scrollback's end: its beginning is bounded, not cut at an exact line
+SCROLLBACK = 500  # lines, at least that many are kept; the server's setting must be the same
+COMPARED = 300  # lines of the scrollback's end: its beginning is bounded, not cut at an exact line
+
+
+class Given(NamedTuple):
+    """A snapshot that the client was given: the state in a terminal of this size at `cursor`."""
+
+    data: bytes
+    cursor: int
+    size: Size
 
 
 class ReturningClient:
-    """`cursor` is None until it has a whole state. `pieces` are all bytes of output that it was given, with cursors."""
+    """`cursor` is None until it has a whole state. `pieces` are all bytes of output that it was given, with cursors.
+
+    `states` are the snapshots with scrollback, `resizes` what it was told and did after the last of them.
+    """
 
     def __init__(
         self, server: ServerProcess, terminal_id: str, *, binary: bool, through: tuple[str, int] | None = None
@@ -37,6 +50,8 @@ class ReturningClient:
         self.emulator = new_emulator(*START, SCROLLBACK)
         self.cursor: int | None = None
         self.pieces: list[tuple[int, bytes]] = []
+        self.states: list[Given] = []
+        self.resizes: list[tuple[int, Size]] = []
         self.cuts = self.resumed = self.snapshots = 0
         self.ended = False
 
@@ -111,38 +126,92 @@ class ReturningClient:
         self.emulator = new_emulator(*self._size, SCROLLBACK)
         assert self.emulator.feed(data) == b"", "a snapshot asks nothing"
         self.cursor = cursor  # Of the screen alone one does not go on: the scrollback is about to come.
+        if cursor is not None:
+            self.states.append(Given(data, cursor, self._size))
+            self.resizes.clear()
 
     def _resize(self, told: dict[str, int]) -> None:
         """It comes in order: before a snapshot, or where the output has reached its cursor."""
         self._size = told["rows"], told["cols"]
-        if self.cursor == told["cursor"]:
+        if self.cursor == told["cursor"] and (self.emulator.rows, self.emulator.cols) != self._size:
             self.emulator.resize(*self._size)
+            self.resizes.append((self.cursor, self._size))
 
 
-def shown(emulator: Emulator) -> tuple[Screen, bytes, bytes]:
-    """Equal for terminals that show the same: screen, state, and the end of the scrollback without colours."""
-    scrollback = re.sub(rb"(?:\x1b\[[0-9;:]*m)+", b"", emulator.snapshot(True))
-    return emulator.screen(), emulator.snapshot(False), scrollback[-COMPARED:]
+def shown(emulator: Emulator) -> tuple[Screen, bytes, tuple[str, ...]]:
+    """Equal for terminals that show the same: screen, state, and the end of the scrollback as text."""
+    return emulator.screen(), emulator.snapshot(False), scrollback(emulator)
 
 
-def direct_feed(directory: Path, end: int) -> Emulator:
-    """A terminal that was shown the whole log up to `end`, in the sizes that its index tells of."""
+def scrollback(emulator: Emulator) -> tuple[str, ...]:
+    """The last lines above the primary screen. A snapshot may say the same text in several ways."""
+    copy = load_emulator(emulator.dump())
+    assert isinstance(copy, GhosttyEmulator)
+    copy.feed(b"\x18\x1b[?47l")
+    count = terminal_get(copy._terminal, lib.GHOSTTY_TERMINAL_DATA_SCROLLBACK_ROWS, "size_t")
+    lines = GhosttyCells(copy._terminal, count, copy.cols, lib.GHOSTTY_POINT_TAG_SCREEN).lines() if count else ()
+    copy.close()
+    return lines[-COMPARED:]
+
+
+def direct_feed(directory: Path, end: int, resizes: int | None = None) -> Emulator:
+    """A terminal that was shown the whole log up to `end`, in the sizes that its index tells of (or the first few)."""
     log, emulator, at = LogReader(directory), new_emulator(*START, SCROLLBACK), 0
-    for mark in [mark for mark in read_index(directory) if mark.kind == "r" and mark.cursor <= end]:
-        emulator.feed(log.read(at, mark.cursor - at).data)
-        at = mark.cursor
-        cols, rows = mark.values[:2]
-        emulator.resize(rows or 1, cols or 1)
+    for cursor, size in [told for told in sizes(directory) if told[0] <= end][:resizes]:
+        emulator.feed(log.read(at, cursor - at).data)
+        at = cursor
+        emulator.resize(*size)
     emulator.feed(log.read(at, end - at).data)
     return emulator
 
 
+def sizes(directory: Path) -> list[tuple[int, Size]]:
+    """Every resize in the index: cursor, (rows, columns)."""
+    marks = [mark for mark in read_index(directory) if mark.kind == "r"]
+    return [(mark.cursor, (mark.values[1] or 1, mark.values[0] or 1)) for mark in marks]
+
+
 def check(client: ReturningClient, directory: Path) -> None:
-    """Every byte that it was given is the log's byte at that cursor, and it shows what the whole log shows."""
+    """Every byte that it was given is the log's byte at that cursor, and it shows what the whole log shows.
+
+    That is exact for every snapshot when it comes, and afterwards until the size changes. Then a terminal that was
+    given a snapshot wraps its lines otherwise than one that saw everything: cells that were never written and blanks
+    look the same, and of several resizes at one cursor whoever was away is told only the last.
+    """
     log = LogReader(directory)
     for begin, data in client.pieces:
         assert log.read(begin, len(data)).data == data, begin
     assert client.cursor is not None
+    made = [check_state(state, directory) for state in client.states][-1]
+    after = [told for told in sizes(directory) if told[0] <= client.cursor][made:]
     direct = direct_feed(directory, client.cursor)
-    assert shown(client.emulator) == shown(direct)
+    if not after and not client.resizes:
+        assert shown(client.emulator) == shown(direct)
+    else:
+        # The last one at each cursor is what counts there.
+        assert dict(client.resizes).items() <= dict(after).items()
+        assert (client.emulator.rows, client.emulator.cols) == (direct.rows, direct.cols)
+        assert client.emulator.screen()[3:] == direct.screen()[3:]
     direct.close()
+
+
+def check_state(given: Given, directory: Path) -> int:
+    """How many resizes there had been when the snapshot was made, which is what the log shows then."""
+    told = sizes(directory)
+    earlier = sum(cursor < given.cursor for cursor, _ in told)
+    latest = sum(cursor <= given.cursor for cursor, _ in told)
+    copy = new_emulator(*given.size, SCROLLBACK)
+    copy.feed(given.data)
+    found = shown(copy)
+    copy.close()
+    expected = []
+    for count in range(earlier, latest + 1):
+        if (told[count - 1][1] if count else START) != given.size:
+            continue
+        direct = direct_feed(directory, given.cursor, count)
+        expected.append(shown(direct))
+        direct.close()
+        if expected[-1] == found:
+            return count
+    assert [found] == expected, given.cursor
+    return latest
