@@ -55,13 +55,14 @@ class GhosttyCells:
         self._kinds: dict[int, tuple[int, bytes]] = {}
         self._page: Any = None
 
-    def rows(self) -> list[Row]:
-        """All rows, from the top. Raises: RuntimeError."""
-        texts = [self._row_text(row) for row in range(self._count)]
+    def rows(self, begin: int = 0, end: int | None = None) -> list[Row]:
+        """All rows, from the top, or those from `begin` to `end`. Raises: RuntimeError."""
+        end = self._count if end is None else end
+        texts = [self._row_text(row) for row in range(begin, min(end + 1, self._count))]
         following = [*texts[1:], b""]
         return [
             Row(text, self._wraps(row, text, after))
-            for row, (text, after) in enumerate(zip(texts, following, strict=True))
+            for row, text, after in zip(range(begin, end), texts, following, strict=False)
         ]
 
     def lines(self) -> tuple[str, ...]:
@@ -72,6 +73,8 @@ class GhosttyCells:
 
     def wraps(self, row: int) -> bool:
         """Whether printing the row and the next one wraps by itself as it did."""
+        if not self._row_flag(self.ref(row, self._cols - 1), lib.GHOSTTY_ROW_DATA_WRAP):
+            return False
         text = self._row_text(row)
         return self._wraps(row, text, self._row_text(row + 1))
 
@@ -99,6 +102,13 @@ class GhosttyCells:
         ref = ffi.new("GhosttyGridRef*")
         ref.size = ffi.sizeof("GhosttyGridRef")
         check(_grid_ref(self._terminal, point[0], ref))
+        return ref
+
+    def end(self, row: int) -> Any:
+        """The last cell of a row, without a gap before a wide character: the formatter would take that one, too."""
+        ref = self.ref(row, self._cols - 1)
+        if ref.x and self._cell_number(ref, lib.GHOSTTY_CELL_DATA_WIDE) == lib.GHOSTTY_CELL_WIDE_SPACER_HEAD:
+            ref.x -= 1
         return ref
 
     def format(self, start: Any, end: Any, emit: int = _VT, unwrap: bool = False) -> bytes:

@@ -1,12 +1,14 @@
 """The scrollback of a libghostty-vt terminal as VT text.
 
 The library's formatter is fast, but when rows of a wrapped line were erased later, it loses rows. So if any line
-wraps, its text is fed to a scratch terminal and the result compared; if that differs, the text is made row by row,
-which is slow but exact. Rows with colour but no text, and links, are plain in the scrollback.
+wraps, its text is fed to a scratch terminal and the result compared; if that differs, the same is done with pieces, and
+the few rows where it still differs are made one by one, which is slow but exact. Rows with colour but no text, and
+links, are plain in the scrollback.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pyghostty import ffi, lib
@@ -14,6 +16,7 @@ from pyghostty import ffi, lib
 from bg_runner.terminals.emulator_cells import GhosttyCells, check, terminal_get
 
 COLOURS = 48  # bytes of sequences in a line, usually fewer
+FEW, PARTS = 32, 16  # From how many rows on a piece is tried in how many parts.
 _PLAIN = lib.GHOSTTY_FORMATTER_FORMAT_PLAIN
 
 
@@ -24,7 +27,31 @@ def history_text(terminal: Any, rows: int, cols: int) -> bytes:
         return b""
     cells = GhosttyCells(terminal, count + 1, cols, lib.GHOSTTY_POINT_TAG_SCREEN)
     cells.reserve(count * (cols + COLOURS))
-    first, last = cells.ref(0, 0), cells.ref(count - 1, cols - 1)
+    return b"".join(_texts(cells, rows, cols, 0, count))
+
+
+def _texts(cells: GhosttyCells, rows: int, cols: int, begin: int, end: int) -> Iterator[bytes]:
+    """The text of rows `begin` to `end`, up to where row `end` begins or wraps."""
+    text = _formatted(cells, rows, cols, begin, end)
+    if text is not None:
+        yield text
+    elif end - begin <= FEW:
+        for row in cells.rows(begin, end):
+            yield row.text if row.wraps else row.text + b"\r\n"
+    else:
+        step = -(-(end - begin) // PARTS)
+        while begin < end:
+            # A line stays in one piece, if it is not endless.
+            limit = min(begin + 2 * step, end)
+            cut = next((row for row in range(min(begin + step, end), limit) if not cells.wraps(row - 1)), limit)
+            yield from _texts(cells, rows, cols, begin, cut)
+            begin = cut
+
+
+def _formatted(cells: GhosttyCells, rows: int, cols: int, begin: int, end: int) -> bytes | None:
+    """The same by the library's formatter; None if that loses something."""
+    count = end - begin
+    first, last = cells.ref(begin, 0), cells.end(end - 1)
     text = cells.format(first, last, unwrap=True)
     plain = cells.format(first, last, _PLAIN)
     written: int | None = plain.count(b"\n") + 1
@@ -32,8 +59,8 @@ def history_text(terminal: Any, rows: int, cols: int) -> bytes:
         # Lines have wrapped.
         written = _written(text, plain, rows, cols, count)
     if written is None:
-        return _row_by_row(cells)
-    if written == count and cells.wraps(count - 1):
+        return None
+    if written == count and cells.wraps(end - 1):
         return text
     return text + b"\r\n" * (count - written + 1)
 
@@ -52,12 +79,16 @@ def _written(text: bytes, plain: bytes, rows: int, cols: int, count: int) -> int
             return None
         cells = GhosttyCells(pointer[0], above + rows, cols, lib.GHOSTTY_POINT_TAG_SCREEN)
         cells.reserve(len(plain) + 1)
-        same = cells.format(cells.ref(0, 0), cells.ref(written - 1, cols - 1), _PLAIN) == plain
+        same = _same(cells.format(cells.ref(0, 0), cells.end(written - 1), _PLAIN), plain)
     finally:
         lib.ghostty_terminal_free(pointer[0])
     return written if same else None
 
 
-def _row_by_row(cells: GhosttyCells) -> bytes:
-    *rows, _first_of_screen = cells.rows()
-    return b"".join(row.text + (b"" if row.wraps else b"\r\n") for row in rows)
+def _same(one: bytes, other: bytes) -> bool:
+    """Whether these lines look the same: an erased cell with a colour comes back as a blank."""
+    return one == other or _stripped(one) == _stripped(other)
+
+
+def _stripped(text: bytes) -> list[bytes]:
+    return [line.rstrip(b" ") for line in text.split(b"\n")]

@@ -109,8 +109,9 @@ def test_dump_of_soup(data: bytes, cut: int, rows: int, cols: int) -> None:
 
 
 @property_test
-@given(soups, st.integers(1, 40), st.integers(1, 50))
+@given(soups, st.integers(1, 40), st.integers(2, 50))
 def test_snapshot_after_a_resize(data: bytes, rows: int, cols: int) -> None:
+    """Of two columns or more: in one there is no room for a wide character, and what is left of it is no cell."""
     source = fed(data, 6, 20)
     source.resize(rows, cols)
     copy = fed(source.snapshot(False), rows, cols)
@@ -168,6 +169,24 @@ def test_cut_in_the_middle_of_a_sequence_or_character(data: bytes) -> None:
         for copy in (fed(source.snapshot(True)), fed(source.snapshot(False)), load_emulator(source.dump())):
             copy.feed(data[cut:])
             assert everything(copy) == everything(fed(data)), cut
+
+
+@pytest.mark.parametrize("erased", [b"", b"a" * 25 + b"\x1b[A\x1b[2K\x1b[B" + b"b" * 30 + b"\x1b[A\x1b[1K\x1b[B\r\n"])
+@pytest.mark.parametrize("text", ["字符", "a字", "\x1b[44m字\x1b[m", "👍🏽字e\u0301 ", "字\x1b[K \x1b[41m\x1b[K"])
+def test_scrollback_that_ends_amid_a_line_of_wide_characters(text: str, erased: bytes) -> None:
+    for length in range(50, 90):
+        for before in (b"", b"line\r\n" * 3):
+            source = fed(erased + before + text.encode() * length, 6, 21)
+            copy = fed(source.snapshot(True), 6, 21)
+            assert copy.screen() == source.screen(), length
+            assert copy.snapshot(True) == source.snapshot(True), length
+
+
+def test_a_long_scrollback_with_few_lines_that_the_formatter_loses() -> None:
+    line = b"a" * 25 + b"\x1b[A\x1b[2K\x1b[B" + b"b" * 30 + b"\x1b[A\x1b[1K\x1b[B\r\n"
+    rows = [b"\x1b[3%dm%d\x1b[m " % (number % 8, number) + b"x" * (number % 60) for number in range(2000)]
+    source = fed(b"\r\n".join([*rows[:700], line, *rows[700:1500], line * 40, b"w" * 3000, *rows[1500:]]), 6, 20)
+    assert everything(fed(source.snapshot(True), 6, 20)) == everything(source)
 
 
 def test_scrollback_of_lines_erased_after_they_wrapped() -> None:
