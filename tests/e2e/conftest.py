@@ -48,7 +48,21 @@ def own_server(tmp_path: Path, chromium_path: str) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
-    return {**browser_context_args, "locale": "en-US", "viewport": {"width": 1280, "height": 900}}
+    return {
+        **browser_context_args,
+        "locale": "en-US",
+        "viewport": {"width": 1280, "height": 900},
+        "reduced_motion": "reduce",  # What moves is drawn by the processor here, and half faded is no colour to judge.
+    }
+
+
+@pytest.fixture(autouse=True)
+def no_page_stays(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that fails before it closes its pages must not slow down all that follow."""
+    browser = request.getfixturevalue("browser") if "browser" in request.fixturenames else None
+    yield
+    for context in browser.contexts if browser is not None else []:
+        context.close()
 
 
 def log_in(context: BrowserContext, server: ServerProcess) -> None:

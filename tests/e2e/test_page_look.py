@@ -19,7 +19,9 @@ Scheme = Literal["light", "dark"]
 def open_page(
     browser: Browser, server: ServerProcess, *, width: int = 1280, scheme: Scheme = "light", lang: str = "en-US"
 ) -> Page:
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, locale=lang)
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, locale=lang, reduced_motion="reduce"
+    )
     log_in(context, server)
     return context.new_page()
 

@@ -24,7 +24,7 @@ def make(live_server: ServerProcess) -> Iterator[MakeTerminal]:
 
 
 def device(browser: Browser, **options: object) -> BrowserContext:
-    return browser.new_context(**{"locale": "zh-CN", **options})  # type: ignore[arg-type]
+    return browser.new_context(**{"locale": "zh-CN", "reduced_motion": "reduce", **options})  # type: ignore[arg-type]
 
 
 def status(server: ServerProcess, terminal: Terminal) -> dict[str, object]:
