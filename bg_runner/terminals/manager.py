@@ -47,7 +47,7 @@ WORKERS = 6
 REST_INTERVAL = 30.0
 TIMEOUT_INTERVAL = 300.0  # seed 001: every five minutes
 EXIT_PATIENCE = 5.0
-KILL_TREE_SENDS = (signals.SIGTERM, signals.SIGHUP, signals.SIGCONT, signals.SIGKILL)
+KILL_TREE_SENDS = (signals.SIGTERM, signals.SIGHUP, signals.SIGCONT)
 SIGNALS = dict(signals.Signals.__members__)
 T = TypeVar("T")
 

@@ -75,7 +75,7 @@ def names_in(wheel: Path) -> set[str]:
 @pytest.mark.slow
 def test_wheel_carries_pages_assets_and_translations(wheel: Path, clean_copy: Path) -> None:
     names = names_in(wheel)
-    expected = {f"bg_runner/static/vendor/{path.name}" for path in vendor_files().values()}
+    expected = {f"bg_runner/{path.relative_to(CHECKOUT)}" for path in vendor_files().values()}
     for top in ("templates", "static"):
         files = [path for path in (clean_copy / top).rglob("*") if path.is_file()]
         assert files, top
