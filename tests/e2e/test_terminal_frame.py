@@ -448,11 +448,12 @@ def test_the_page_around_the_frame_is_told_and_obeyed(context: BrowserContext, l
     tell(type="search")  # says not where it comes from
     tell(source="bg-runner-terminal", type="focus")
     expect(frame.locator(".xterm-helper-textarea")).to_be_focused()
-    page.keyboard.type("printf '\\a\\e]2;told\\a\\e]9;4;1;50\\a\\e]133;C\\a\\e]133;D;4\\a'; exit 5\n")
+    page.keyboard.type("printf '\\a\\e]2;told\\a\\e]9;4;1;50\\a\\e]133;C\\a\\e]133;D;4\\a'\n")
     heard(type="bell")
     heard(type="title", title="told")
     heard(type="progress", progress={"state": "normal", "percent": 50})
     assert heard(type="command", event="done", code=4)["seconds"] >= 0
+    page.keyboard.type("exit 5\n")
     heard(type="exit", code=5)
     expect(frame.locator("#search-bar")).to_be_hidden()
     tell(source="bg-runner-terminal", type="search")
